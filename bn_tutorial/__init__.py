@@ -1,0 +1,51 @@
+"""A course on batch normalization that runs: the package behind the notebooks.
+
+>>> import bn_tutorial as bn
+>>> dataset = bn.Dataset.from_words(bn.load_words())
+>>> run = bn.train(dataset, bn.Recipe(steps=1_000))
+>>> stats = bn.calibrate(run, dataset.train)
+>>> f"{bn.evaluate(run, dataset.val, stats):.1f}"
+'2.8'
+"""
+
+from bn_tutorial.data import Dataset, Split, Vocabulary, WordListError, load_words
+from bn_tutorial.diagnostics import (
+    dead_units,
+    gradient_flow,
+    probe,
+    saturation,
+    smooth,
+    update_to_data,
+)
+from bn_tutorial.history import Record, Run, Snapshot
+from bn_tutorial.recipe import Recipe, StepDecay
+from bn_tutorial.sampling import sample_words
+from bn_tutorial.statistics import Statistics, calibrate, evaluate, logits, running_statistics
+from bn_tutorial.training import sweep, train
+
+__all__ = [
+    "Dataset",
+    "Recipe",
+    "Record",
+    "Run",
+    "Snapshot",
+    "Split",
+    "Statistics",
+    "StepDecay",
+    "Vocabulary",
+    "WordListError",
+    "calibrate",
+    "dead_units",
+    "evaluate",
+    "gradient_flow",
+    "load_words",
+    "logits",
+    "probe",
+    "running_statistics",
+    "sample_words",
+    "saturation",
+    "smooth",
+    "sweep",
+    "train",
+    "update_to_data",
+]

@@ -1,0 +1,259 @@
+"""Words, the symbols they are made of, and the examples that a network trains on."""
+
+import os
+import random
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+END = "."  # stands before and after every word; never part of one
+WORDS_FILE = Path(__file__).resolve().parent.parent / "data" / "unique_english_words.txt"
+
+
+class WordListError(ValueError):
+    """A word list that cannot be used; the message names the file and the line."""
+
+
+def load_words(path=None):
+    """Read a word list: one word a line, UTF-8, blank lines skipped.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The file. Without it, the one that the environment variable ``BN_TUTORIAL_WORDS`` names,
+        or the course's own 948 words.
+
+    Returns
+    -------
+    list of str
+        The words in file order.
+
+    Raises
+    ------
+    WordListError
+        If the file is missing, empty or not UTF-8, or if a word contains ``"."`` or white space
+        or stands there twice.
+
+    Examples
+    --------
+    >>> words = load_words()
+    >>> len(words), words[0]
+    (948, 'abracadabra')
+    """
+    path = Path(path or os.environ.get("BN_TUTORIAL_WORDS") or WORDS_FILE)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise WordListError(f"{path}: expected a word list, got {error.strerror}") from None
+    line_of = {}  # word -> the line it stands on
+    for number, line in enumerate(re.split(rb"\r\n|\r|\n", raw.removeprefix(b"\xef\xbb\xbf")), 1):
+        word = _decode(line, f"{path}, line {number}").strip()
+        if not word:
+            continue
+        if END in word or re.search(r"\s", word):
+            raise WordListError(
+                f"{path}, line {number}: expected one word without {END!r} or white space, "
+                f"got {word!r}"
+            )
+        if word in line_of:
+            raise WordListError(
+                f"{path}, line {number}: expected each word once, got {word!r} again "
+                f"(first on line {line_of[word]})"
+            )
+        line_of[word] = number
+    if not line_of:
+        raise WordListError(f"{path}, line 1: expected at least one word, got an empty file")
+    return list(line_of)
+
+
+def _decode(line, where):
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise WordListError(
+            f"{where}: expected UTF-8, got byte 0x{line[error.start]:02x}"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols: the distinct characters of the words, sorted, then ``"."``.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_words(["baobab"])
+    >>> vocabulary.symbols
+    ('a', 'b', 'o', '.')
+    >>> vocabulary.encode("boa.")
+    tensor([1, 2, 0, 3])
+    >>> vocabulary.decode([1, 2, 0, 3])
+    'boa.'
+    """
+
+    symbols: tuple[str, ...]
+
+    @classmethod
+    def from_words(cls, words):
+        """Collect the symbols of a list of words."""
+        return cls((*sorted(set("".join(words)) - {END}), END))
+
+    def __len__(self):
+        return len(self.symbols)
+
+    @cached_property
+    def _codes(self):
+        codes = np.array([ord(symbol) for symbol in self.symbols])
+        order = np.argsort(codes)
+        return codes[order], order
+
+    def encode(self, text):
+        """Turn text into indices: str of n characters -> int64 Tensor (n,).
+
+        Raises
+        ------
+        ValueError
+            If a character is not one of the symbols.
+        """
+        codes, index = self._codes
+        points = np.frombuffer(text.encode("utf-32-le"), "<u4")
+        place = np.searchsorted(codes, points).clip(max=len(codes) - 1)
+        unknown = points[codes[place] != points]
+        if unknown.size:
+            raise ValueError(
+                f"text: expected only the symbols {''.join(self.symbols)!r}, "
+                f"got {chr(unknown[0])!r}"
+            )
+        return torch.from_numpy(index[place])
+
+    def decode(self, indices):
+        """Turn a sequence of indices into text."""
+        return "".join(self.symbols[i] for i in indices)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Some of the words, and one example for each symbol that ends up to be predicted.
+
+    Attributes
+    ----------
+    words : tuple of str
+    contexts : int64 Tensor (N, T)
+        The T symbols before the one to predict.
+    targets : int64 Tensor (N,)
+        The symbol to predict.
+    """
+
+    words: tuple[str, ...]
+    contexts: Tensor
+    targets: Tensor
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __repr__(self):
+        return f"Split({len(self.words)} words, {len(self)} examples)"
+
+
+def build_split(words, vocabulary, block_size):
+    """Slide a window over every word: ``...word.`` gives one example a position.
+
+    All words are laid out in one line of symbols with T dots between them, so the time is linear
+    in their number. A dot that follows a dot is only padding and is never predicted.
+
+    Parameters
+    ----------
+    words : sequence of str
+    vocabulary : Vocabulary
+    block_size : int
+        The context length T.
+
+    Returns
+    -------
+    Split
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_words(["ox"])
+    >>> split = build_split(["ox"], vocabulary, block_size=2)
+    >>> [vocabulary.decode(context) for context in split.contexts]
+    ['..', '.o', 'ox']
+    >>> vocabulary.decode(split.targets)
+    'ox.'
+    """
+    pad = END * block_size
+    line = vocabulary.encode(pad + "".join(word + pad for word in words))
+    is_end = line == len(vocabulary) - 1
+    predicted = ~(is_end[block_size:] & is_end[block_size - 1 : -1])
+    windows = line.unfold(0, block_size + 1, 1)[predicted]  # (N, T + 1)
+    return Split(tuple(words), windows[:, :-1].contiguous(), windows[:, -1].contiguous())
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The three splits, cut by word so that no word is in two of them."""
+
+    vocabulary: Vocabulary
+    block_size: int
+    train: Split
+    val: Split
+    test: Split
+
+    @classmethod
+    def from_words(cls, words, block_size=3, seed=23):
+        """Shuffle the words and cut them 80 : 10 : 10 into train, val and test.
+
+        Parameters
+        ----------
+        words : sequence of str
+        block_size : int
+            The context length T.
+        seed : int
+            Of ``random.Random``, which shuffles.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        ValueError
+            If there are too few words for three splits that are not empty, if a word is empty,
+            contains ``"."`` or comes twice, or if block_size is not a positive integer.
+
+        Examples
+        --------
+        >>> dataset = Dataset.from_words(load_words())
+        >>> dataset.train, dataset.val, dataset.test.contexts.shape
+        (Split(758 words, 7174 examples), Split(95 words, 920 examples), torch.Size([923, 3]))
+        """
+        if not isinstance(block_size, int) or block_size < 1:
+            raise ValueError(f"block_size: expected a positive integer, got {block_size!r}")
+        shuffled = list(words)
+        seen = set()
+        for word in shuffled:
+            if not word or END in word or word in seen:
+                raise ValueError(
+                    f"words: expected distinct words without {END!r}, got {word!r}"
+                    + (" twice" if word in seen else "")
+                )
+            seen.add(word)
+        random.Random(seed).shuffle(shuffled)
+        first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+        parts = shuffled[:first], shuffled[first:second], shuffled[second:]
+        if not all(parts):
+            raise ValueError(
+                f"words: expected at least 6, for three splits that are not empty, "
+                f"got {len(shuffled)}"
+            )
+        vocabulary = Vocabulary.from_words(shuffled)
+        return cls(
+            vocabulary, block_size, *(build_split(part, vocabulary, block_size) for part in parts)
+        )
+
+    def __repr__(self):
+        return f"Dataset({len(self.vocabulary)} symbols, {self.train}, {self.val}, {self.test})"

@@ -1,0 +1,157 @@
+"""The recipe: everything that determines a training run, apart from the data."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """A learning rate that drops once: ``before`` up to step ``at``, from there on ``after``.
+
+    Examples
+    --------
+    >>> schedule = StepDecay(0.1, 0.01, at=30_000)
+    >>> schedule(29_999), schedule(30_000)
+    (0.1, 0.01)
+    """
+
+    before: float
+    after: float
+    at: int
+
+    def __call__(self, step):
+        """Return the learning rate of a step."""
+        return self.before if step < self.at else self.after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that determines a training run, apart from the data.
+
+    The defaults are the course's seed recipe with batch norm.
+
+    Parameters
+    ----------
+    norm : {"batch", "layer", None}
+        What stands between each hidden Linear and its tanh.
+    depth : int
+        Number of hidden layers, L.
+    hidden : int
+        Units of a hidden layer, H.
+    embedding : int
+        Dimension of the symbols' vectors, E.
+    hidden_bias : bool
+        Whether the hidden Linears have a bias.
+    hidden_gain, output_gain : float
+        Factors on the weights and biases that are drawn for the hidden layers and the output.
+    correction : {1, 0}
+        BatchNorm's variance divides by ``batch_size - correction``.
+    eps : float
+        What the norm adds to the variance, inside the root.
+    steps : int
+        Number of updates by plain SGD.
+    batch_size : int
+        B. With batch norm at least 2: one example has no variance.
+    learning_rate : float or callable
+        A number, or a schedule: step -> number.
+    seed : int
+        Of the generator that draws the parameters and then the batches.
+    dtype : torch.dtype or str
+        ``torch.float32`` or ``torch.float64``. Both start from the same float32 draws.
+
+    Raises
+    ------
+    ValueError
+        If a field is not as described; the message names the field.
+
+    Examples
+    --------
+    >>> Recipe(norm=None, learning_rate=0.3).batch_size
+    64
+    >>> Recipe(depth=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: depth: expected an integer of at least 1, got 0
+    """
+
+    norm: str | None = "batch"
+    depth: int = 1
+    hidden: int = 100
+    embedding: int = 2
+    hidden_bias: bool = True
+    hidden_gain: float = 1.0
+    output_gain: float = 1.0
+    correction: int = 1
+    eps: float = 0.0
+    steps: int = 50_000
+    batch_size: int = 64
+    learning_rate: float | Callable[[int], float] = StepDecay(0.1, 0.01, at=30_000)
+    seed: int = 23
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self):
+        if isinstance(self.dtype, str):
+            object.__setattr__(self, "dtype", getattr(torch, self.dtype, self.dtype))
+        _expect_one_of(self, "norm", ("batch", "layer", None))
+        _expect_one_of(self, "correction", (1, 0))
+        _expect_one_of(self, "hidden_bias", (True, False))
+        _expect_one_of(self, "dtype", (torch.float32, torch.float64))
+        for field in ("depth", "hidden", "embedding"):
+            _expect_integer(self, field, 1)
+        _expect_integer(self, "steps", 0)
+        _expect_integer(self, "seed", 0)
+        why = " with batch norm" if self.norm == "batch" else ""
+        _expect_integer(self, "batch_size", 2 if why else 1, why)
+        _expect_number(self, "hidden_gain")
+        _expect_number(self, "output_gain")
+        _expect_number(self, "eps", least=0)
+        if not callable(self.learning_rate):
+            _expect_number(self, "learning_rate", least=0)
+
+    def learning_rates(self):
+        """Return the learning rate of every step: float64 ndarray (steps,).
+
+        Raises
+        ------
+        ValueError
+            If the schedule gives something else than a finite number of at least 0.
+        """
+        if not callable(self.learning_rate):
+            return np.full(self.steps, float(self.learning_rate))
+        rates = [self.learning_rate(step) for step in range(self.steps)]
+        for step, rate in enumerate(rates):
+            if not _is_number(rate, least=0):
+                raise ValueError(
+                    f"learning_rate: expected a schedule of finite numbers of at least 0, "
+                    f"got {rate!r} at step {step}"
+                )
+        return np.array(rates, dtype=float)
+
+
+def _expect_one_of(recipe, field, allowed):
+    value = getattr(recipe, field)
+    if not any(value is a or (type(value) is type(a) and value == a) for a in allowed):
+        raise ValueError(f"{field}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def _expect_integer(recipe, field, least, why=""):
+    value = getattr(recipe, field)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{field}: expected an integer of at least {least}{why}, got {value!r}")
+
+
+def _expect_number(recipe, field, least=-math.inf):
+    value = getattr(recipe, field)
+    if not _is_number(value, least):
+        at_least = f" of at least {least}" if math.isfinite(least) else ""
+        raise ValueError(f"{field}: expected a finite number{at_least}, got {value!r}")
+
+
+def _is_number(value, least):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and value >= least
