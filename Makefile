@@ -1,0 +1,41 @@
+# make lab        JupyterLab on the course
+# make test       everything that must pass
+# make notebooks  execute the notebooks and store their outputs
+# make bench      the performance table of the README
+#
+# PYTHON    the interpreter that .venv is made from (3.11 or newer)
+# PIP_ARGS  more arguments for pip, such as PyTorch's CPU index: see the README
+# JOBS      processes that run the tests
+# LAB_ARGS  more arguments for JupyterLab
+
+PYTHON ?= python3
+PIP_ARGS ?=
+JOBS ?= 2
+LAB_ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: lab test notebooks bench clean
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_ARGS)
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+notebooks: $(READY)
+	$(BIN)/python tools/run_notebooks.py
+
+bench: $(READY)
+	$(BIN)/python benchmarks/engine.py
+
+clean:
+	rm -rf .venv
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[cluster,test]"
+	touch $(READY)

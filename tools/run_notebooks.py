@@ -1,0 +1,69 @@
+"""Execute the course's notebooks from a clean kernel and store their outputs.
+
+``python tools/run_notebooks.py [NOTEBOOK ...]``, or ``make notebooks`` for all of them. The same
+cells give the same file, byte for byte: no timings, no widget state, no version of the machine.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def course():
+    """Return the notebooks of the course, in reading order."""
+    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def execute(path):
+    """Execute a notebook in its folder.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    NotebookNode
+        With outputs, as it is to be stored.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell raises that is not tagged ``raises-exception``.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=300,
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+    )
+    asyncio.run(client.async_execute())
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+    return notebook
+
+
+def main(names):
+    """Execute and store the named notebooks, or the whole course."""
+    for path in [Path(name) for name in names] or course():
+        print(path.name, flush=True)
+        path.write_text(nbformat.writes(execute(path)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
