@@ -36,17 +36,7 @@ def plot_loss(curves, *, levels=None, ax=None):
     ax = ax or plt.gca()
     for label, (steps, losses) in curves.items():
         ax.plot(steps, losses, label=label, linewidth=1.2, **_look(label))
-    for name, level in (levels or {}).items():
-        ax.axhline(level, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
-        ax.annotate(
-            name,
-            (1, level),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
-            textcoords="offset points",
-            ha="right",
-            color=GREY,
-        )
+    _draw_levels(ax, levels)
     ax.set(xlabel="step", ylabel="loss (nats)")
     if len(curves) > 1:
         ax.legend()
@@ -182,6 +172,50 @@ def plot_shares(labels, shares, *, level=None, level_name="", ax=None):
         ax.legend()
     ax.set(ylabel="share", xlim=(-0.7, len(labels) - 0.3))
     return ax
+
+
+def plot_final_losses(values, losses, *, xlabel, levels=None, ax=None):
+    """Draw the final loss over a swept value: the mean of several seeds, with their spread.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The swept values; the axis is logarithmic.
+    losses : dict of str to Tensor (seeds, values)
+        A label of ``LOOK`` has its colour and style.
+    xlabel : str
+    levels : dict of str to float, optional
+        Horizontal lines to compare with, drawn with their names.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    for label, by_seed in losses.items():
+        by_seed = np.asarray(by_seed)
+        mean = by_seed.mean(axis=0)
+        reach = [mean - by_seed.min(axis=0), by_seed.max(axis=0) - mean]
+        ax.errorbar(values, mean, reach, label=label, marker="o", capsize=3, **_look(label))
+    _draw_levels(ax, levels)
+    ax.set(xscale="log", xlabel=xlabel, ylabel="loss (nats)")
+    ax.legend()
+    return ax
+
+
+def _draw_levels(ax, levels):
+    for name, level in (levels or {}).items():
+        ax.axhline(level, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
+        ax.annotate(
+            name,
+            (1, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 2),
+            textcoords="offset points",
+            ha="right",
+            color=GREY,
+        )
 
 
 def _look(label):
