@@ -15,7 +15,7 @@ from bn_tutorial.recipe import Recipe
 
 CHUNK = 64  # steps whose batches are drawn at once; a run that diverged is dropped after them
 MAX_BLOCK = 16  # runs that share their operations: more would fall out of the cache
-EXECUTOR_BLOCK = 4  # the same for an executor, of which we don't know how many workers it has
+EXECUTOR_BLOCK = 8  # the same for an executor, of which we don't know how many workers it has
 
 # the fields in which runs that share their operations may differ
 FREE_FIELDS = {"learning_rate": 0.0, "hidden_gain": 1.0, "output_gain": 1.0, "seed": 0}
