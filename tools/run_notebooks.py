@@ -5,6 +5,7 @@ cells give the same file, byte for byte: no timings, no widget state, no version
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -20,12 +21,14 @@ def course():
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 
-def execute(path):
+def execute(path, environment=None):
     """Execute a notebook in its folder.
 
     Parameters
     ----------
     path : Path
+    environment : dict of str to str, optional
+        Variables that the kernel gets beside those of this process.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def execute(path):
         store_widget_state=False,
         coalesce_streams=True,
     )
-    asyncio.run(client.async_execute())
+    asyncio.run(client.async_execute(env=os.environ | (environment or {})))
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
