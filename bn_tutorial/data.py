@@ -45,7 +45,9 @@ def load_words(path=None):
     >>> len(words), words[0]
     (948, 'abracadabra')
     """
-    path = Path(path or os.environ.get("BN_TUTORIAL_WORDS") or WORDS_FILE)
+    if path is None:
+        path = os.environ.get("BN_TUTORIAL_WORDS") or WORDS_FILE
+    path = Path(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -168,6 +170,7 @@ def build_split(words, vocabulary, block_size):
     Parameters
     ----------
     words : sequence of str
+        At least one.
     vocabulary : Vocabulary
     block_size : int
         The context length T.
@@ -185,6 +188,8 @@ def build_split(words, vocabulary, block_size):
     >>> vocabulary.decode(split.targets)
     'ox.'
     """
+    if not words:
+        raise ValueError("words: expected at least one, got none")
     pad = END * block_size
     line = vocabulary.encode(pad + "".join(word + pad for word in words))
     is_end = line == len(vocabulary) - 1
@@ -231,7 +236,7 @@ class Dataset:
         >>> dataset.train, dataset.val, dataset.test.contexts.shape
         (Split(758 words, 7174 examples), Split(95 words, 920 examples), torch.Size([923, 3]))
         """
-        if not isinstance(block_size, int) or block_size < 1:
+        if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 1:
             raise ValueError(f"block_size: expected a positive integer, got {block_size!r}")
         shuffled = list(words)
         seen = set()

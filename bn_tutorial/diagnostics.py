@@ -33,6 +33,12 @@ def probe(run, contexts, targets, statistics=None):
     torch.Size([500, 100])
     """
     check_contexts(run, contexts)
+    symbols = len(run.parameters["output.bias"])
+    if targets.shape != contexts.shape[:1] or not ((targets >= 0) & (targets < symbols)).all():
+        raise ValueError(
+            f"targets: expected {len(contexts)} indices from 0 to {symbols - 1}, got shape "
+            f"{tuple(targets.shape)} with values from {targets.min()} to {targets.max()}"
+        )
     if statistics is not None:
         check_statistics(run, statistics)
     model = Model(run.recipe, [run.parameters], statistics)
@@ -137,5 +143,7 @@ def smooth(loss, window):
     >>> smooth(torch.tensor([4.0, 2.0, 3.0, 1.0, 9.0]), 2)
     (tensor([0.5000, 2.5000]), tensor([3., 2.]))
     """
+    if window < 1:
+        raise ValueError(f"window: expected at least 1 step, got {window}")
     windows = loss[: len(loss) // window * window].reshape(-1, window)
     return torch.arange(len(windows)) * window + (window - 1) / 2, windows.mean(dim=1)

@@ -1,6 +1,7 @@
 """What is kept of a training run: its losses, statistics, snapshots and final parameters."""
 
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 import torch
@@ -36,9 +37,12 @@ class Record:
     probe: int = 256
 
     def __post_init__(self):
-        object.__setattr__(self, "snapshots", tuple(self.snapshots))
-        if self.probe < 2:
-            raise ValueError(f"probe: expected at least 2 examples, got {self.probe}")
+        try:
+            object.__setattr__(self, "snapshots", tuple(index(step) for step in self.snapshots))
+        except TypeError:
+            raise ValueError(f"snapshots: expected steps, got {self.snapshots!r}") from None
+        if not isinstance(self.probe, int) or self.probe < 2:
+            raise ValueError(f"probe: expected at least 2 examples, got {self.probe!r}")
 
 
 @dataclass(frozen=True, eq=False)

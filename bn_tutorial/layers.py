@@ -78,7 +78,8 @@ class Embedding(Layer):
         runs, symbols, dim = self.weight.data.shape
         run = np.arange(runs)[:, None, None]  # (R, 1, 1)
         first = (run * symbols + contexts) * dim  # (..., R, B, T)
-        return (first[..., None] + np.arange(dim)).reshape(*first.shape[:-1], -1)
+        *leading, block = first.shape
+        return (first[..., None] + np.arange(dim)).reshape(*leading, block * dim)
 
     def _allocate(self, places):
         self._y = np.empty(places.shape, self.weight.data.dtype)
@@ -177,7 +178,8 @@ class BatchNorm(Layer):
         n = x.shape[1]
         self._ones = np.ones((1, n), x.dtype)
         self._average = self._ones / n
-        self._variance = self._ones / (n - self.correction)
+        if self.statistics is None:
+            self._variance = self._ones / (n - self.correction)
 
     def forward(self, x):
         """(R, B, H) -> (R, B, H)."""
@@ -318,7 +320,7 @@ class CrossEntropy(Layer):
         self._flat = np.empty(logits.size, logits.dtype)
         self._p = self._flat.reshape(runs, symbols, batch).transpose(0, 2, 1)  # (R, B, V)
         self._ones = np.ones((symbols, 1), logits.dtype)
-        self._average = np.full(batch, 1 / batch, logits.dtype)
+        self._average = np.full((batch, 1), 1 / batch, logits.dtype)
 
     def forward(self, logits, places):
         """(R, B, V) and (R, B) -> (R,): the loss of each run."""
@@ -329,7 +331,8 @@ class CrossEntropy(Layer):
         at_target = self._flat.take(places)  # (R, B)
         np.exp(p, out=p)
         self._total = np.matmul(p, self._ones)  # (R, B, V) -> (R, B, 1)
-        return np.dot(np.log(self._total[..., 0]) - at_target, self._average)
+        loss = np.log(self._total[..., 0]) - at_target  # (R, B)
+        return np.matmul(loss[:, None], self._average)[:, 0, 0]
 
     def backward(self):
         """Return the gradient with respect to the logits, (R, B, V): (softmax - one hot) / B."""

@@ -1,6 +1,7 @@
 """Blocks of work on threads or on any executor, with a progress bar, and stopping early."""
 
 import sys
+import threading
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -9,7 +10,8 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from itertools import zip_longest
 
 from threadpoolctl import ThreadpoolController
 
@@ -49,30 +51,30 @@ def run_blocks(function, blocks, totals, *, threads=1, executor=None, progress=F
     tuple of (list, bool)
         The results, and whether the work was interrupted.
     """
-    watches = [Watch(total) for total in totals]
-    work = list(zip(blocks, watches, strict=True))
+    work = [(block, Watch(total)) for block, total in zip(blocks, totals, strict=True)]
     if executor is not None:
-        jobs = [executor.submit(_call_elsewhere, function, *item) for item in work]
-        return _collect(function, work, jobs, progress)
-    with _settings_for_threads(), ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
-        jobs = [pool.submit(function, *item) for item in work]
-        return _collect(function, work, jobs, progress)
+        return _run(partial(_call_elsewhere, function), work, executor, progress)
+    with _settings, ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
+        return _run(function, work, pool, progress)
 
 
-def _collect(function, work, jobs, progress):
-    interrupted = False
+def _run(function, work, executor, progress):
+    jobs, interrupted = [], False
     try:
+        for item in work:
+            jobs.append(executor.submit(function, *item))
         _wait(work, jobs, progress)
     except KeyboardInterrupt:
         interrupted = True
     finally:  # after an error in one block the others need not go on
-        for (_, watch), job in zip(work, jobs, strict=True):
+        for _, watch in work:
             watch.stop = True
+        for job in jobs:
             job.cancel()
     results = []
-    for item, job in zip(work, jobs, strict=True):
+    for item, job in zip_longest(work, jobs):
         try:
-            results.append(job.result())
+            results.append(job.result() if job else function(*item))
         except (CancelledError, BrokenExecutor, KeyboardInterrupt):
             if not interrupted:
                 raise
@@ -107,26 +109,39 @@ def _bar(total, progress):
 
 
 def _call_elsewhere(function, block, watch):
-    with _settings_for_threads():
+    with _settings:
         return function(block, watch)
 
 
-@contextmanager
-def _settings_for_threads():
-    """Let Python's threads share the cores well.
+class _SettingsForThreads:
+    """Lets Python's threads share the cores well, as long as anybody trains.
 
     The matrix library gets one thread: these matrices are too small for two, and its locks cost
     more than a quarter of the speed; the results are then also the same on any number of cores.
     And a thread that waits for the interpreter lock asks for it after 0.1 ms, not 5: NumPy gives
     it up and takes it back within microseconds, so that a waiting thread could starve.
     """
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        with _controller().limit(limits=1, user_api="blas"):
-            yield
-    finally:
-        sys.setswitchinterval(interval)
+
+    def __init__(self):
+        self._lock, self._users = threading.Lock(), 0
+
+    def __enter__(self):
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._interval = sys.getswitchinterval()
+                sys.setswitchinterval(1e-4)
+                self._limit = _controller().limit(limits=1, user_api="blas")
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limit.restore_original_limits()
+                sys.setswitchinterval(self._interval)
+
+
+_settings = _SettingsForThreads()  # of the process, like what it sets
 
 
 @cache

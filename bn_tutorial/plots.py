@@ -1,4 +1,4 @@
-"""Pictures: data in, Axes out. Nothing here computes, shows or saves.
+"""Pictures: data in, Axes out. Nothing here trains, evaluates, shows or saves.
 
 Colours are Okabe and Ito's, which colour-blind readers tell apart; every curve also has a line
 style of its own.
@@ -169,6 +169,7 @@ def plot_shares(labels, shares, *, level=None, level_name="", ax=None):
     ax.set_xticks(range(len(labels)), labels, family="monospace")
     if level is not None:
         ax.axhline(level, color=ORANGE, linestyle="--", label=level_name)
+    if level_name:
         ax.legend()
     ax.set(ylabel="share", xlim=(-0.7, len(labels) - 0.3))
     return ax
@@ -194,9 +195,10 @@ def plot_final_losses(values, losses, *, xlabel, levels=None, ax=None):
     """
     ax = ax or plt.gca()
     for label, by_seed in losses.items():
-        by_seed = np.asarray(by_seed)
+        by_seed = np.asarray(by_seed, dtype=float)
+        by_seed = np.where(np.isfinite(by_seed), by_seed, np.nan)  # a run that diverged: no mark
         mean = by_seed.mean(axis=0)
-        reach = [mean - by_seed.min(axis=0), by_seed.max(axis=0) - mean]
+        reach = np.clip([mean - by_seed.min(axis=0), by_seed.max(axis=0) - mean], 0, None)
         ax.errorbar(values, mean, reach, label=label, marker="o", capsize=3, **_look(label))
     _draw_levels(ax, levels)
     ax.set(xscale="log", xlabel=xlabel, ylabel="loss (nats)")

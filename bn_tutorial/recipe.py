@@ -3,9 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 import torch
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,17 @@ class Recipe:
 
     def __post_init__(self):
         if isinstance(self.dtype, str):
-            object.__setattr__(self, "dtype", getattr(torch, self.dtype, self.dtype))
+            object.__setattr__(self, "dtype", DTYPES.get(self.dtype, self.dtype))
         _expect_one_of(self, "norm", ("batch", "layer", None))
         _expect_one_of(self, "correction", (1, 0))
         _expect_one_of(self, "hidden_bias", (True, False))
-        _expect_one_of(self, "dtype", (torch.float32, torch.float64))
+        _expect_one_of(self, "dtype", tuple(DTYPES.values()))
         for field in ("depth", "hidden", "embedding"):
             _expect_integer(self, field, 1)
         _expect_integer(self, "steps", 0)
         _expect_integer(self, "seed", 0)
+        if self.seed >= 2**64:
+            raise ValueError(f"seed: expected an integer below 2**64, got {self.seed}")
         why = " with batch norm" if self.norm == "batch" else ""
         _expect_integer(self, "batch_size", 2 if why else 1, why)
         _expect_number(self, "hidden_gain")
@@ -140,7 +145,7 @@ def _expect_one_of(recipe, field, allowed):
 
 def _expect_integer(recipe, field, least, why=""):
     value = getattr(recipe, field)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{field}: expected an integer of at least {least}{why}, got {value!r}")
 
 
@@ -152,6 +157,9 @@ def _expect_number(recipe, field, least=-math.inf):
 
 
 def _is_number(value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return math.isfinite(value) and value >= least
+    try:
+        return math.isfinite(value) and value >= least
+    except OverflowError:  # an integer too large for a float
+        return False

@@ -46,6 +46,8 @@ def sample_words(run, vocabulary, statistics=None, *, n=20, seed=23):
             f"vocabulary: expected the {symbols} symbols that the network was trained with, "
             f"got {len(vocabulary)}"
         )
+    if not isinstance(n, int) or n < 0:
+        raise ValueError(f"n: expected a number of words, got {n!r}")
     block_size = run.parameters["hidden.0.weight"].shape[0] // dim
     generator = torch.Generator().manual_seed(seed)
     end = symbols - 1

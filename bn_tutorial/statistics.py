@@ -181,8 +181,11 @@ def check_contexts(run, contexts):
     """Raise a ValueError that says so where contexts don't fit a run."""
     symbols, dim = run.parameters["embedding"].shape
     block_size = run.parameters["hidden.0.weight"].shape[0] // dim
-    if contexts.ndim != 2 or contexts.shape[1] != block_size:
-        raise ValueError(f"contexts: expected shape (N, {block_size}), got {tuple(contexts.shape)}")
+    if contexts.ndim != 2 or contexts.shape[1] != block_size or contexts.is_floating_point():
+        raise ValueError(
+            f"contexts: expected indices of shape (N, {block_size}), "
+            f"got {contexts.dtype} of shape {tuple(contexts.shape)}"
+        )
     if len(contexts) and not 0 <= contexts.min() <= contexts.max() < symbols:
         raise ValueError(
             f"contexts: expected indices from 0 to {symbols - 1}, "

@@ -1,0 +1,325 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+import bn_tutorial as bn
+
+HIDDEN, BLOCK_SIZE = 10, 3
+ANIMALS = "ox emu gnu boa asp yak newt moth toad lynx mink ibex wasp crab mule seal"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    # torch's threads only wait for each other at these sizes: ten times as long on a busy machine
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    return bn.Dataset.from_words(ANIMALS.split(), block_size=BLOCK_SIZE)
+
+
+@pytest.fixture(scope="module")
+def train(zoo):
+    def train(**fields):
+        defaults = {"hidden": HIDDEN, "steps": 40, "batch_size": 8, "dtype": "float64"}
+        return bn.train(zoo, bn.Recipe(**(defaults | fields)))
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def run(train):
+    return train()
+
+
+@pytest.fixture(scope="module")
+def stats(run, zoo):
+    return bn.calibrate(run, zoo.train)
+
+
+def network(run, contexts, stats=None):
+    """Compute logits, and each norm layer's mean and standard deviation, in plain torch."""
+    recipe, p = run.recipe, {name: t.double() for name, t in run.parameters.items()}
+    x, means, stds = p["embedding"][contexts].flatten(1), [], []
+    for i in range(recipe.depth):
+        x = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
+        if recipe.norm == "layer":
+            affine = p[f"norm.{i}.weight"], p[f"norm.{i}.bias"]
+            x = F.layer_norm(x, (recipe.hidden,), *affine, eps=recipe.eps)
+        if recipe.norm == "batch":
+            std, mean = torch.std_mean(x, dim=0, correction=recipe.correction)
+            if stats is not None:
+                mean, std = stats.mean[i].double(), stats.std[i].double()
+            means.append(mean)
+            stds.append(std)
+            x = (x - mean) / torch.sqrt(std**2 + recipe.eps)
+            x = p[f"norm.{i}.weight"] * x + p[f"norm.{i}.bias"]
+        x = torch.tanh(x)
+    return x @ p["output.weight"] + p["output.bias"], means, stds
+
+
+def assert_close(ours, theirs, tolerance=1e-10):
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize(("correction", "eps"), [(0, 1e-5), (1, 0.0), (1, 0.1)])
+def test_calibrate_measures_the_whole_split_as_one_batch(train, zoo, depth, correction, eps):
+    run = train(depth=depth, correction=correction, eps=eps)
+    stats = bn.calibrate(run, zoo.train)
+    _, means, stds = network(run, zoo.train.contexts)
+    assert len(stats.mean) == len(stats.std) == depth
+    assert_close(stats.mean, means)
+    assert_close(stats.std, stds)
+
+
+def test_calibrate_measures_the_split_it_is_given(run, zoo, stats):
+    other = bn.calibrate(run, zoo.val)
+    assert_close(other.mean, network(run, zoo.val.contexts)[1])
+    assert not torch.allclose(other.mean[0], stats.mean[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_statistics_have_the_dtype_of_the_recipe(train, zoo, dtype):
+    run = train(dtype=dtype)
+    for stats in (bn.calibrate(run, zoo.train), bn.running_statistics(run)):
+        assert [s.dtype for s in stats.mean + stats.std] == [dtype, dtype]
+        assert [s.shape for s in stats.mean + stats.std] == [(HIDDEN,), (HIDDEN,)]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("momentum", [0, 0.001, 0.1, 0.9, 1, 1.0, 0.0])
+def test_running_statistics_equal_the_loop_over_the_steps(train, depth, momentum):
+    run = train(depth=depth)
+    stats = bn.running_statistics(run, momentum)
+    for layer in range(depth):
+        mean = torch.zeros(HIDDEN, dtype=torch.float64)
+        std = torch.ones(HIDDEN, dtype=torch.float64)
+        for batch in range(40):
+            mean = (1 - momentum) * mean + momentum * run.batch_mean[layer][batch]
+            std = (1 - momentum) * std + momentum * run.batch_std[layer][batch]
+        assert_close(stats.mean[layer], mean)
+        assert_close(stats.std[layer], std)
+
+
+def test_running_statistics_without_momentum_are_the_plain_average(run):
+    stats = bn.running_statistics(run, None)
+    assert_close(stats.mean[0], run.batch_mean[0].mean(dim=0))
+    assert_close(stats.std[0], run.batch_std[0].mean(dim=0))
+
+
+def test_the_momentum_of_the_seed_recipe_is_the_default(run):
+    ours, seed = bn.running_statistics(run), bn.running_statistics(run, momentum=0.001)
+    assert torch.equal(ours.mean[0], seed.mean[0])
+    assert torch.equal(ours.std[0], seed.std[0])
+
+
+@given(st.floats(0, 1), st.integers(1, 30))
+@example(0.0, 5)
+@example(1.0, 5)
+@settings(deadline=None, max_examples=50)
+def test_a_batch_weighs_less_by_one_factor_for_every_step_since(momentum, steps):
+    one_hot = [torch.eye(steps, dtype=torch.float64)]  # unit k is 1 in batch k and 0 in the others
+    recipe = bn.Recipe(hidden=steps, steps=steps, dtype="float64")
+    run = bn.Run(recipe, torch.zeros(steps), {}, one_hot, one_hot, [], None)
+    stats = bn.running_statistics(run, momentum)
+    weights = torch.tensor(
+        [momentum * (1 - momentum) ** (steps - 1 - k) for k in range(steps)], dtype=torch.float64
+    )
+    left = (1 - momentum) ** steps
+    assert_close(stats.mean[0], weights)
+    assert_close(stats.std[0], weights + left)
+    assert stats.mean[0].sum() + left == pytest.approx(1)
+
+
+@pytest.mark.parametrize("momentum", [0.001, 1.0, None])
+def test_running_statistics_before_the_first_step_are_where_they_start(train, momentum):
+    stats = bn.running_statistics(train(steps=0), momentum)
+    assert torch.equal(stats.mean[0], torch.zeros(HIDDEN, dtype=torch.float64))
+    assert torch.equal(stats.std[0], torch.ones(HIDDEN, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.001, float("nan"), float("inf"), "0.1", True, [0.1]])
+def test_a_bad_momentum_is_refused(run, bad):
+    with pytest.raises(ValueError, match=r"^momentum: expected a number from 0 to 1") as caught:
+        bn.running_statistics(run, bad)
+    assert str(caught.value).endswith(f"got {bad!r}")
+
+
+def test_running_statistics_need_recorded_batches(zoo, run):
+    unrecorded = bn.train(zoo, run.recipe, record=None)
+    with pytest.raises(ValueError, match=r"running_statistics: expected .*record=\"statistics\""):
+        bn.running_statistics(unrecorded)
+    plain = bn.train(zoo, replace(run.recipe, norm=None))
+    with pytest.raises(ValueError, match=r"running_statistics: expected a run with batch norm"):
+        bn.running_statistics(plain)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize(
+    ("norm", "eps", "hidden_bias"),
+    [(None, 0.0, True), ("batch", 0.0, False), ("batch", 0.1, True), ("layer", 1e-5, True)],
+)
+def test_evaluate_equals_plain_torch(train, zoo, norm, eps, hidden_bias, depth, dtype):
+    run = train(norm=norm, depth=depth, eps=eps, hidden_bias=hidden_bias, dtype=dtype)
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    expected, _, _ = network(run, zoo.val.contexts, stats)
+    ours = bn.logits(run, zoo.val.contexts, stats)
+    assert ours.dtype == torch.float64
+    assert_close(ours, expected)
+    loss = bn.evaluate(run, zoo.val, stats)
+    assert isinstance(loss, float)
+    assert loss == pytest.approx(F.cross_entropy(expected, zoo.val.targets).item(), abs=1e-10)
+
+
+def test_evaluate_with_the_statistics_of_the_same_split_is_one_large_batch(run, zoo, stats):
+    expected, _, _ = network(run, zoo.train.contexts)  # normalized by itself
+    loss = F.cross_entropy(expected, zoo.train.targets).item()
+    assert bn.evaluate(run, zoo.train, stats) == pytest.approx(loss, abs=1e-10)
+
+
+@pytest.mark.parametrize("norm", [None, "batch", "layer"])
+def test_evaluation_leaves_no_trace(train, zoo, norm):
+    run = train(norm=norm, eps=1e-5)
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    tensors = [*run.parameters.values(), *(stats.mean + stats.std if stats else [])]
+    before = [tensor.clone() for tensor in tensors]
+    first, other, again = (bn.evaluate(run, s, stats) for s in (zoo.val, zoo.test, zoo.val))
+    assert first == again != other
+    assert all(torch.equal(*pair) for pair in zip(tensors, before, strict=True))
+    if stats:
+        assert torch.equal(bn.calibrate(run, zoo.train).mean[0], stats.mean[0])
+
+
+@pytest.mark.parametrize("norm", [None, "batch", "layer"])
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_chunks_make_no_difference(train, zoo, norm, last, monkeypatch):
+    run = train(norm=norm, eps=1e-5)
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    contexts = zoo.train.contexts[: 3 * 7 + last]  # the last chunk has 7, 1 or 2 examples
+    whole = bn.logits(run, contexts, stats)
+    loss = bn.evaluate(run, zoo.val, stats)
+    monkeypatch.setattr("bn_tutorial.statistics.CHUNK", 7)
+    assert_close(bn.logits(run, contexts, stats), whole, 1e-12)
+    monkeypatch.setattr("bn_tutorial.statistics.CHUNK", 5)
+    assert bn.evaluate(run, zoo.val, stats) == pytest.approx(loss, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("norm", "correction"), [(None, 1), ("layer", 1), ("batch", 0), ("batch", 1)]
+)
+def test_a_single_example_has_the_answer_it_has_in_company(train, zoo, norm, correction):
+    run = train(norm=norm, correction=correction, eps=1e-5, depth=2)
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    together = bn.logits(run, zoo.val.contexts, stats)
+    for i in (0, 3):
+        alone = bn.logits(run, zoo.val.contexts[i : i + 1], stats)
+        assert_close(alone, together[i : i + 1], 1e-12)
+
+
+def test_answers_do_not_depend_on_the_company(run, zoo, stats):
+    contexts = zoo.val.contexts
+    pairs = bn.logits(run, contexts[[0, 1]], stats), bn.logits(run, contexts[[0, 5]], stats)
+    assert_close(pairs[0][0], pairs[1][0], 1e-12)
+    backwards = bn.logits(run, contexts.flip(0), stats).flip(0)
+    assert_close(backwards, bn.logits(run, contexts, stats), 1e-12)
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_no_contexts_have_no_answers(train, zoo, norm):
+    run = train(norm=norm)
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    assert bn.logits(run, zoo.val.contexts[:0], stats).shape == (0, len(zoo.vocabulary))
+
+
+def test_missing_statistics_are_refused(run, zoo):
+    for read in (bn.evaluate, lambda run, split: bn.logits(run, split.contexts)):
+        with pytest.raises(ValueError, match=r"^statistics: expected .* got none; .*calibrate"):
+            read(run, zoo.val)
+
+
+@pytest.mark.parametrize("norm", [None, "layer"])
+def test_superfluous_statistics_are_refused(train, zoo, stats, norm):
+    run = train(norm=norm, eps=1e-5)
+    message = rf"^statistics: expected none .*norm={norm!r}.* got Statistics\(1 layers of 10 units"
+    with pytest.raises(ValueError, match=message):
+        bn.evaluate(run, zoo.val, stats)
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+@pytest.mark.parametrize("shapes", [[(9,)], [(1, 10)], [()], [(10,), (10,)], []])
+def test_statistics_of_another_shape_are_refused(run, zoo, stats, name, shapes):
+    bad = replace(stats, **{name: [torch.ones(shape) for shape in shapes]})
+    with pytest.raises(ValueError, match=rf"^statistics\.{name}: expected shapes ") as caught:
+        bn.evaluate(run, zoo.val, bad)
+    assert str(caught.value).endswith(f"[(10,)], got {shapes}")
+
+
+def test_statistics_of_another_depth_are_refused(train, zoo, stats):
+    with pytest.raises(ValueError, match=r"^statistics\.mean: .*\[\(10,\), \(10,\)\], got \[\(10,"):
+        bn.evaluate(train(depth=2), zoo.val, stats)
+
+
+def empty_split():
+    return bn.Split((), torch.empty((0, BLOCK_SIZE), dtype=int), torch.empty(0, dtype=int))
+
+
+def test_an_empty_split_is_refused(run, stats):
+    with pytest.raises(ValueError, match=r"^split: expected examples to evaluate, got an empty"):
+        bn.evaluate(run, empty_split(), stats)
+    with pytest.raises(ValueError, match=r"^split: expected at least 2 examples .* got 0"):
+        bn.calibrate(run, empty_split())
+
+
+def test_calibrate_refuses_a_single_example(run, zoo):
+    one = bn.Split(("o",), zoo.train.contexts[:1], zoo.train.targets[:1])
+    with pytest.raises(ValueError, match=r"^split: expected at least 2 examples .* got 1"):
+        bn.calibrate(run, one)
+
+
+@pytest.mark.parametrize("norm", [None, "layer"])
+def test_calibrate_refuses_a_network_without_batch_norm(train, zoo, norm):
+    run = train(norm=norm, eps=1e-5)
+    with pytest.raises(ValueError, match=rf'calibrate: expected .*norm="batch", got {norm!r}'):
+        bn.calibrate(run, zoo.train)
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (4, 4), (3,), (2, 4, 3), (0, 2)])
+def test_contexts_of_another_shape_are_refused(run, stats, shape):
+    contexts, targets = torch.zeros(shape, dtype=int), torch.zeros(4, dtype=int)
+    with pytest.raises(ValueError, match=r"^contexts: expected shape \(N, 3\), got ") as caught:
+        bn.logits(run, contexts, stats)
+    assert str(caught.value).endswith(f"got {shape}")
+    with pytest.raises(ValueError, match=r"^(contexts|split): expected "):
+        bn.calibrate(run, bn.Split((), contexts, targets))
+    with pytest.raises(ValueError, match=r"^contexts: expected shape "):
+        bn.evaluate(run, bn.Split((), contexts, targets), stats)
+
+
+@pytest.mark.parametrize("offset", [-1, 1])
+def test_contexts_outside_the_vocabulary_are_refused(run, zoo, stats, offset):
+    symbols = len(zoo.vocabulary)
+    contexts = zoo.val.contexts.clone()
+    contexts[2, 1] = -1 if offset < 0 else symbols
+    message = rf"^contexts: expected indices from 0 to {symbols - 1}, got "
+    split = bn.Split(zoo.val.words, contexts, zoo.val.targets)
+    with pytest.raises(ValueError, match=message) as caught:
+        bn.logits(run, contexts, stats)
+    assert str(contexts[2, 1].item()) in str(caught.value).split("got ")[1]
+    with pytest.raises(ValueError, match=message):
+        bn.calibrate(run, split)
+    with pytest.raises(ValueError, match=message):
+        bn.evaluate(run, split, stats)
+
+
+def test_repr_is_one_short_line(stats):
+    assert repr(stats) == "Statistics(1 layers of 10 units)"
