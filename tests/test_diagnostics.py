@@ -190,7 +190,7 @@ def test_probe_refuses_contexts_and_statistics_that_do_not_fit(dataset, batch):
     plain = bn.train(dataset, bn.Recipe(norm=None, steps=0, **SMALL))
     stats = bn.calibrate(run, dataset.train)
     contexts, targets = batch
-    with pytest.raises(ValueError, match=r"^contexts: expected shape \(N, 3\), got \(12, 2\)"):
+    with pytest.raises(ValueError, match=r"^contexts: expected indices of shape"):
         bn.probe(run, contexts[:, :2], targets)
     with pytest.raises(ValueError, match=r"^contexts: expected indices from 0 to 27, got "):
         bn.probe(run, contexts + 28, targets)
