@@ -213,8 +213,8 @@ def take_snapshots(model, contexts, targets, step):
         Snapshot(
             step=step,
             loss=float(loss[r]),
-            outputs={name: y[r] for name, y in outputs.items()},
-            output_gradients={name: dy[r] for name, dy in output_gradients.items()},
+            outputs={name: y[r].clone() for name, y in outputs.items()},
+            output_gradients={name: dy[r].clone() for name, dy in output_gradients.items()},
             parameters=model.tensors(r),
             gradients=model.tensors(r, model.grad),
         )

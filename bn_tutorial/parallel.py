@@ -131,17 +131,23 @@ class _SettingsForThreads:
             if self._users == 1:
                 self._interval = sys.getswitchinterval()
                 sys.setswitchinterval(1e-4)
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                self._limit = _in_a_thread(lambda: _controller().limit(limits=1, user_api="blas"))
 
     def __exit__(self, *_):
         with self._lock:
             self._users -= 1
             if not self._users:
-                self._limit.restore_original_limits()
+                _in_a_thread(self._limit.restore_original_limits)
                 sys.setswitchinterval(self._interval)
 
 
 _settings = _SettingsForThreads()  # of the process, like what it sets
+
+
+def _in_a_thread(function):
+    # threadpoolctl ignores all other threads as long as the one that set a limit is alive
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
 
 
 @cache

@@ -104,8 +104,8 @@ def _train_all(dataset, recipes, record, progress=False, executor=None):
     if not len(dataset.train):
         raise ValueError("dataset: expected examples to train on, got an empty training split")
     record = _as_record(record)
-    for schedule in {r.learning_rate: r for r in recipes if callable(r.learning_rate)}.values():
-        schedule.learning_rates()  # a bad schedule is named before anything is trained
+    for recipe in {id(r.learning_rate): r for r in recipes}.values():
+        recipe.learning_rates()  # a bad schedule is named before anything is trained
     threads = torch.get_num_threads()
     blocks = _blocks(recipes, threads, EXECUTOR_BLOCK if executor else MAX_BLOCK)
     results, interrupted = run_blocks(
@@ -153,14 +153,14 @@ def _train_block(dataset, record, recipes, watch):
         recipe,
         [draw_parameters(r, *sizes, g) for r, g in zip(recipes, generators, strict=True)],
     )
-    rates = np.stack([r.learning_rates() for r in recipes], axis=1)  # (steps, R)
-    rates = rates[..., None].astype(model.data.dtype)
+    rates = np.stack([r.learning_rates() for r in recipes], axis=1)[..., None]  # (steps, R, 1)
     probe = torch.linspace(0, len(split) - 1, min(record.probe, len(split))).long()
     history = History(
         recipes, record, (split.contexts[probe].numpy(), split.targets[probe].numpy())
     )
     numbers, runs, done = list(range(len(recipes))), {}, 0
     with np.errstate(all="ignore"):  # a run that diverges is marked, not warned of
+        rates = rates.astype(model.data.dtype)
         while done < recipe.steps and numbers and not watch.stop:
             steps = range(done, min(done + CHUNK, recipe.steps))
             batches = _draw_batches(model, split, generators, (len(steps), recipe.batch_size))

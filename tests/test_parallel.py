@@ -1,0 +1,468 @@
+"""Blocks on threads and executors: the same results, interrupts, errors, the bar."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import bn_tutorial as bn
+from bn_tutorial import parallel
+from bn_tutorial.model import Model
+from bn_tutorial.parallel import run_blocks
+
+PATIENCE = 20  # seconds until a test gives up waiting for what should happen at once
+
+
+def assert_same_run(run, other, atol=0.0):
+    assert run.recipe == other.recipe
+    assert run.diverged_at == other.diverged_at
+    for name in ("loss", "parameters", "batch_mean", "batch_std"):
+        mine, others = vars(run)[name], vars(other)[name]
+        assert (mine is None) == (others is None)
+        if mine is not None:
+            torch.testing.assert_close(mine, others, atol=atol, rtol=0, equal_nan=True)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.001)
+
+
+@contextmanager
+def torch_threads(threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread():
+    with torch_threads(1):
+        yield
+
+
+@pytest.fixture
+def two_threads():
+    with torch_threads(2):
+        yield
+
+
+# threads and executors
+
+
+@pytest.mark.parametrize("fields", [{}, {"norm": None}, {"norm": "layer", "depth": 2}], ids=str)
+def test_one_and_two_threads_give_identical_runs(dataset, fields):
+    recipe, values = bn.Recipe(steps=200, **fields), {"hidden": [20, 100], "seed": [1, 2, 3]}
+    with torch_threads(1):
+        alone = bn.sweep(dataset, recipe, record="statistics", **values)
+    with torch_threads(2):
+        together = bn.sweep(dataset, recipe, record="statistics", **values)
+    for run, other in zip(together, alone, strict=True):
+        assert_same_run(run, other)
+
+
+@pytest.fixture(scope="module")
+def process_pool():
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as executor:
+        yield executor
+
+
+@pytest.fixture
+def dask_cluster(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    size = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
+    with (
+        distributed.LocalCluster(
+            **size, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        client.get_executor() as executor,
+    ):
+        yield executor
+
+
+@pytest.fixture
+def thread_pool():
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("pool", ["process_pool", "dask_cluster", "thread_pool"])
+def test_an_executor_gives_the_same_runs(dataset, pool, request):
+    recipe = bn.Recipe(steps=100, dtype=torch.float64, learning_rate=bn.StepDecay(0.3, 0.1, 50))
+    values = {"hidden": [10, 20], "seed": [1, 2, 3, 4, 5]}
+    executor = request.getfixturevalue(pool)
+    here = bn.sweep(dataset, recipe, record="statistics", **values)
+    there = bn.sweep(dataset, recipe, record="statistics", executor=executor, **values)
+    for run, other in zip(there, here, strict=True):
+        assert_same_run(run, other, atol=1e-12)
+
+
+def fail(block, watch):
+    raise RuntimeError(f"broken {block}")
+
+
+def test_an_error_in_a_worker_process_reaches_the_caller(process_pool):
+    with pytest.raises(RuntimeError, match="broken block"):
+        run_blocks(fail, ["block"], [1], executor=process_pool)
+
+
+# run_blocks
+
+
+def test_results_come_in_the_order_of_the_blocks():
+    second_is_done = threading.Event()
+
+    def work(block, watch):
+        if block == "first":
+            assert second_is_done.wait(PATIENCE)
+        second_is_done.set()
+        return block.upper()
+
+    results = run_blocks(work, ["first", "second", "third"], [1, 1, 1], threads=2)
+    assert results == (["FIRST", "SECOND", "THIRD"], False)
+
+
+def test_no_blocks_give_no_results():
+    assert run_blocks(fail, [], [], threads=2, progress=True) == ([], False)
+
+
+def test_each_block_has_a_watch_of_its_own():
+    def work(block, watch):
+        before = watch.total, watch.done, watch.stop
+        watch.done += block
+        return before
+
+    results, _ = run_blocks(work, [1, 2, 3], [10, 20, 30])
+    assert results == [(10, 0, False), (20, 0, False), (30, 0, False)]
+
+
+def test_an_error_in_one_block_reaches_the_caller_and_stops_the_others():
+    stopped = []
+
+    def work(block, watch):
+        if block == "bad":
+            raise RuntimeError("broken")
+        wait_until(lambda: watch.stop)
+        stopped.append(block)
+
+    with pytest.raises(RuntimeError, match="broken"):
+        run_blocks(work, ["good", "bad"], [1, 1], threads=2)
+    assert stopped == ["good"]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_in_one_run_ends_the_sweep_early(dataset, monkeypatch):
+    done, update = [], Model.update
+
+    def fragile(model, learning_rate):
+        if learning_rate.max() == 0.5:
+            raise RuntimeError("broken")
+        done.append(1)
+        update(model, learning_rate)
+
+    monkeypatch.setattr(Model, "update", fragile)
+    with pytest.raises(RuntimeError, match="broken"):
+        bn.sweep(dataset, bn.Recipe(steps=100_000, hidden=5), learning_rate=[0.1, 0.5])
+    assert len(done) < 100_000
+
+
+# the bar
+
+
+class Bar:
+    """Stands in for tqdm and remembers."""
+
+    made = ()
+
+    def __init__(self, total, unit):
+        self.total, self.n = total, 0
+        Bar.made = [*Bar.made, self]
+
+    def update(self, n):
+        self.n += n
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_the_bar_moves_while_a_block_is_at_work(monkeypatch):
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr(Bar, "made", ())
+
+    def work(block, watch):
+        watch.done = 30
+        wait_until(lambda: [bar.n for bar in Bar.made] == [30])
+
+    run_blocks(work, ["block"], [60], progress=True)
+    (bar,) = Bar.made
+    assert (bar.n, bar.total) == (60, 60)
+
+
+@pytest.mark.parametrize("rates", [[0.1], [0.1, 0.2, 0.3], [0.1, 1e30]], ids=str)
+def test_the_bar_ends_at_100_percent_on_stderr(dataset, rates, capsys):
+    bn.sweep(dataset, bn.Recipe(steps=100), learning_rate=rates, progress=True)
+    out, err = capsys.readouterr()
+    last = err.rstrip().split("\r")[-1]
+    assert last.startswith("100%")
+    assert f"{100 * len(rates)}/{100 * len(rates)} " in last
+    assert out == ""
+
+
+def test_the_bar_also_shows_what_an_executor_does(dataset, thread_pool, capsys):
+    recipe = bn.Recipe(steps=20)
+    bn.sweep(dataset, recipe, hidden=[5, 6], progress=True, executor=thread_pool)
+    assert "100%" in capsys.readouterr().err
+
+
+def test_train_shows_a_bar_where_it_is_asked_for(dataset, capsys):
+    bn.train(dataset, bn.Recipe(steps=100), progress=True)
+    assert "100/100 " in capsys.readouterr().err
+
+
+def test_without_a_bar_nothing_is_written(dataset, capfd):
+    bn.train(dataset, bn.Recipe(steps=100))
+    bn.sweep(dataset, bn.Recipe(steps=100), learning_rate=[0.1, 1e30])
+    assert capfd.readouterr() == ("", "")
+
+
+# interrupts
+
+
+@pytest.fixture
+def interrupt_after(monkeypatch):
+    """Send this process one real SIGINT when a block has done so many steps.
+
+    The block then waits until the interrupt has arrived, so that the count is exact.
+    """
+    watches, steps, waiting, wait = [], [], threading.Event(), parallel.wait
+
+    class Interrupting(parallel.Watch):
+        def __init__(self, total):
+            super().__init__(total)
+            watches.append(self)
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "done" and steps and value >= steps[0]:
+                steps.clear()
+                assert waiting.wait(PATIENCE)
+                os.kill(os.getpid(), signal.SIGINT)
+                wait_until(lambda: all(watch.stop for watch in watches))
+
+    def waited(*args, **kwargs):
+        waiting.set()
+        return wait(*args, **kwargs)
+
+    monkeypatch.setattr(parallel, "Watch", Interrupting)
+    monkeypatch.setattr(parallel, "wait", waited)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield steps.append
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_gives_back_the_steps_done(dataset, interrupt_after):
+    recipe = bn.Recipe(steps=300, depth=2)
+    interrupt_after(100)
+    with pytest.warns(UserWarning, match="interrupted: 100 of 300 steps") as caught:
+        run = bn.train(dataset, recipe)
+    assert caught[0].filename == __file__
+    assert run.recipe == recipe
+    assert len(run.loss) == 100
+    whole = bn.train(dataset, recipe)
+    assert torch.equal(run.loss, whole.loss[:100])
+    short = bn.train(dataset, replace(recipe, steps=100))
+    assert_same_run(run, replace(short, recipe=recipe))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_runs_side_by_side_are_interrupted_together(dataset, interrupt_after):
+    interrupt_after(150)  # of three runs, 50 each
+    with pytest.warns(UserWarning, match="interrupted: 150 of 900 steps") as caught:
+        runs = bn.sweep(dataset, bn.Recipe(steps=300), seed=[1, 2, 3])
+    assert caught[0].filename == __file__
+    whole = bn.sweep(dataset, bn.Recipe(steps=300), seed=[1, 2, 3])
+    for run, other in zip(runs, whole, strict=True):
+        assert torch.equal(run.loss, other.loss[:50])
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_blocks_not_begun_at_an_interrupt_give_runs_of_no_steps(dataset, interrupt_after):
+    recipe = bn.Recipe(steps=300)
+    interrupt_after(50)
+    with pytest.warns(UserWarning, match="interrupted: 50 of 900 steps"):
+        runs = bn.sweep(dataset, recipe, record="statistics", hidden=[10, 20, 30])
+    assert [run.recipe.hidden for run in runs] == [10, 20, 30]
+    for run, steps in zip(runs, [50, 0, 0], strict=True):
+        short = bn.train(dataset, replace(run.recipe, steps=steps))
+        assert_same_run(run, replace(short, recipe=run.recipe))
+
+
+class OneJob(Executor):
+    """Does the first job; the others wait for ever, or end with an error."""
+
+    def __init__(self, error=None, error_in_submit=None):
+        self.error, self.error_in_submit, self.jobs = error, error_in_submit, []
+
+    def submit(self, function, *args):
+        if self.jobs and self.error_in_submit:
+            raise self.error_in_submit
+        job = Future()
+        if not self.jobs:
+            job.set_result(function(*args))
+        elif self.error:
+            job.set_exception(self.error)
+        self.jobs.append(job)
+        return job
+
+
+@pytest.mark.parametrize("error", [None, BrokenProcessPool(), KeyboardInterrupt()], ids=repr)
+def test_an_interrupt_keeps_what_an_executor_has_done(dataset, error, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "wait", interrupted)
+    executor, recipe = OneJob(error), bn.Recipe(steps=20)
+    with pytest.warns(UserWarning, match="interrupted: 20 of 60 steps"):
+        runs = bn.sweep(dataset, recipe, hidden=[10, 20, 30], executor=executor)
+    assert [len(run.loss) for run in runs] == [20, 0, 0]
+    assert all(job.done() for job in executor.jobs)
+
+
+def test_an_interrupt_may_come_while_the_blocks_are_handed_out(dataset):
+    executor, recipe = OneJob(error_in_submit=KeyboardInterrupt()), bn.Recipe(steps=20)
+    try:
+        with pytest.warns(UserWarning, match="interrupted: 20 of 60 steps"):
+            runs = bn.sweep(dataset, recipe, hidden=[10, 20, 30], executor=executor)
+    except KeyboardInterrupt:  # would end the test session
+        pytest.fail("the interrupt lost the steps done")
+    assert [len(run.loss) for run in runs] == [20, 0, 0]
+
+
+def test_a_broken_pool_is_an_error_where_nobody_interrupted(dataset):
+    executor = OneJob(BrokenProcessPool("a worker died"))
+    with pytest.raises(BrokenProcessPool, match="a worker died"):
+        bn.sweep(dataset, bn.Recipe(steps=20), hidden=[10, 20], executor=executor)
+
+
+# settings
+
+
+def settings():
+    """What is changed while blocks run: the matrix library's threads and Python's switching."""
+    libraries = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+    return libraries, round(sys.getswitchinterval(), 6), torch.get_num_threads()
+
+
+def limit_blas(threads):
+    # threadpoolctl lets no other thread set limits while the one that began is alive
+    thread = threading.Thread(target=threadpool_limits, args=(threads, "blas"))
+    thread.start()
+    thread.join()
+
+
+@pytest.fixture
+def before():
+    """Settings that differ from those of a block on any machine; restored whatever happens."""
+    (blas,) = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.003)
+    limit_blas(2)
+    yield settings()
+    limit_blas(blas)
+    sys.setswitchinterval(interval)
+
+
+def inside(block=None, watch=None):
+    """Whether a block's settings are in force."""
+    blas = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+    return set(blas) == {1} and sys.getswitchinterval() < 0.001
+
+
+def test_blocks_have_settings_of_their_own(before, thread_pool):
+    assert not inside()
+    assert run_blocks(inside, ["block"], [1]) == ([True], False)
+    assert run_blocks(inside, ["block"], [1], executor=thread_pool) == ([True], False)
+
+
+def test_settings_are_restored_after_training(before, dataset, thread_pool):
+    bn.train(dataset, bn.Recipe(steps=5))
+    assert settings() == before
+    bn.sweep(dataset, bn.Recipe(steps=5), hidden=[5, 6], executor=thread_pool)
+    assert settings() == before
+
+
+def test_settings_are_restored_after_an_error(before, thread_pool):
+    for executor in (None, thread_pool):
+        with pytest.raises(RuntimeError, match="broken"):
+            run_blocks(fail, ["block"], [1], executor=executor)
+        assert settings() == before
+
+
+def test_settings_are_restored_after_an_interrupt(before, dataset, interrupt_after):
+    interrupt_after(5)
+    with pytest.warns(UserWarning, match="interrupted"):
+        bn.train(dataset, bn.Recipe(steps=10))
+    assert settings() == before
+
+
+def test_settings_are_restored_after_two_trainings_that_overlap(before):
+    """As when an explorer trains in the background: the one that began first ends first."""
+    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+
+    def first(block, watch):
+        first_began.set()
+        assert second_began.wait(PATIENCE)
+
+    def second(block, watch):
+        second_began.set()
+        assert first_ended.wait(PATIENCE)
+        assert inside()
+
+    def train_first():
+        run_blocks(first, ["block"], [1])
+        first_ended.set()
+
+    thread = threading.Thread(target=train_first)
+    thread.start()
+    assert first_began.wait(PATIENCE)
+    run_blocks(second, ["block"], [1])
+    thread.join()
+    assert settings() == before
+
+
+def test_settings_are_restored_after_blocks_that_overlap_in_an_executor(before):
+    """As on a Dask worker with two threads."""
+    second_began, first_ended = threading.Event(), threading.Event()
+
+    def work(block, watch):
+        if block == "first":
+            assert second_began.wait(PATIENCE)
+            first_ended.set()
+        else:
+            second_began.set()
+            assert first_ended.wait(PATIENCE)
+            time.sleep(0.1)  # let the first restore what it changed
+
+    with ThreadPoolExecutor(2) as executor:
+        run_blocks(work, ["first", "second"], [1, 1], executor=executor)
+    assert settings() == before
