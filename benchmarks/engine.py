@@ -109,18 +109,12 @@ def sweep_64(recipe):
     return bn.sweep(DATASET, recipe, seed=range(23, 87))[0].loss
 
 
-def sweep_16_processes(recipe):
-    """Train sixteen runs on a pool of two processes, which stands already."""
-    return bn.sweep(DATASET, recipe, seed=range(23, 39), executor=POOL)[0].loss
-
-
 ROWS = {  # name -> function, runs
     "plain autograd loop": (plain_loop, 1),
     "nn.Sequential, optim.SGD": (sequential, 1),
     "bn.train": (train, 1),
     "bn.sweep, 16 runs, 2 threads": (sweep_16, 16),
     "bn.sweep, 64 runs, 2 threads": (sweep_64, 64),
-    "bn.sweep, 16 runs, 2 processes": (sweep_16_processes, 16),
     "floor: matrix products and tanh": (floor, 1),
 }
 
@@ -153,7 +147,7 @@ def check_losses(steps):
     """Demand that the rows which promise the same losses agree to four decimals."""
     recipe = bn.Recipe(steps=steps)
     expected = plain_loop(recipe)
-    for function in (train, sweep_16, sweep_64, sweep_16_processes):
+    for function in (train, sweep_16, sweep_64):
         difference = (function(recipe) - expected).abs().max().item()
         if difference >= 5e-5:
             raise SystemExit(
@@ -179,15 +173,12 @@ def main():
     print("| | µs a step and run | times as fast as the plain loop | peak memory, MB |")
     print("|---|---|---|---|")
     for name, microseconds in times.items():
-        memory = "in the workers"
-        if "processes" not in name:
-            with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-                memory = f"{pool.submit(peak_memory, name, arguments.steps).result():.0f}"
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            memory = pool.submit(peak_memory, name, arguments.steps).result()
         factor = times["plain autograd loop"] / microseconds
-        print(f"| {name} | {microseconds:.1f} | {factor:.1f} | {memory} |")
+        print(f"| {name} | {microseconds:.1f} | {factor:.1f} | {memory:.0f} |")
     print("\nLosses of plain loop, train and sweeps: equal to four decimals.")
 
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as POOL:
-        main()
+    main()

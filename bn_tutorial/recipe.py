@@ -147,6 +147,7 @@ def _expect_integer(recipe, field, least, why=""):
     value = getattr(recipe, field)
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{field}: expected an integer of at least {least}{why}, got {value!r}")
+    object.__setattr__(recipe, field, int(value))  # NumPy's integers are not torch's
 
 
 def _expect_number(recipe, field, least=-math.inf):

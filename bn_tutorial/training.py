@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from functools import partial
 
@@ -93,6 +94,9 @@ def sweep(dataset, recipe, *, progress=False, record=None, executor=None, **valu
             f"sweep: expected fields of Recipe ({', '.join(known)}), each with a list of values, "
             f"got {', '.join(values) or 'none'}"
         )
+    for name, several in values.items():
+        if isinstance(several, str) or not isinstance(several, Iterable):
+            raise ValueError(f"{name}: expected a list of values to sweep over, got {several!r}")
     recipes = [
         replace(recipe, **dict(zip(values, point, strict=True)))
         for point in itertools.product(*values.values())

@@ -251,6 +251,24 @@ def test_a_sweep_larger_than_a_block_keeps_its_order(dataset):
 
 
 @pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("seed", np.arange(2)),
+        ("hidden", np.array([5, 200], dtype="uint8")),
+        ("learning_rate", np.logspace(-2, 0, 3)),
+        ("hidden_gain", np.array([0.5, 2.0], dtype="float32")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value.dtype),
+)
+def test_values_may_come_from_numpy(dataset, field, values):
+    recipe = bn.Recipe(steps=5)
+    runs = bn.sweep(dataset, recipe, **{field: values})
+    plain = bn.sweep(dataset, recipe, **{field: values.tolist()})
+    for run, other in zip(runs, plain, strict=True):
+        assert_same_run(run, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("values", "came"),
     [({}, "got none"), ({"lr": [0.1]}, "got lr"), ({"lr": [1], "seed": [1]}, "got lr, seed")],
 )
@@ -521,3 +539,12 @@ def test_global_random_generators_are_left_alone(dataset):
     bn.evaluate(run, dataset.val, stats)
     bn.sample_words(run, dataset.vocabulary, stats, n=3)
     assert states() == before
+
+
+@pytest.mark.parametrize(
+    "values", [{"seed": 3}, {"learning_rate": 0.3}, {"norm": "batch"}], ids=str
+)
+def test_a_swept_field_without_a_list_is_named(dataset, values):
+    (field,) = values
+    with pytest.raises(ValueError, match=f"^{field}: expected a list of values to sweep over, got"):
+        bn.sweep(dataset, bn.Recipe(steps=1), **values)
