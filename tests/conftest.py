@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import bn_tutorial as bn
 
@@ -15,3 +16,12 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def dataset():
     return bn.Dataset.from_words(bn.load_words())
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    # torch's threads only wait for each other at these sizes: ten times as long on a busy machine
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -7,15 +7,7 @@ from torch.nn import functional as F
 import bn_tutorial as bn
 
 SMALL = {"hidden": 10, "batch_size": 8, "eps": 1e-5, "dtype": "float64"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    # torch's threads only wait for each other at these sizes: ten times as long on a busy machine
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

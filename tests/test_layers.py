@@ -25,15 +25,7 @@ seeds = st.integers(0, 2**32 - 1)
 norm_settings = pytest.mark.parametrize(
     ("correction", "eps"), [(c, e) for c in (0, 1) for e in (0.0, 1e-5, 0.1)]
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    # torch's threads only wait for each other at these sizes: ten times as long on a busy machine
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def close(ours, theirs, tolerance=1e-10):

@@ -8,15 +8,7 @@ import bn_tutorial as bn
 
 SMALL = {"hidden": 8, "steps": 300, "batch_size": 32}
 MANY = 5_000
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    # torch's threads only wait for each other at these sizes: ten times as long on a busy machine
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

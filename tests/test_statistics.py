@@ -10,15 +10,7 @@ import bn_tutorial as bn
 
 HIDDEN, BLOCK_SIZE = 10, 3
 ANIMALS = "ox emu gnu boa asp yak newt moth toad lynx mink ibex wasp crab mule seal"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    # torch's threads only wait for each other at these sizes: ten times as long on a busy machine
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ import torch.nn.functional as F
 import bn_tutorial as bn
 from bn_tutorial.model import Model
 
+# one thread also puts all runs of one structure into one block
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ORIGINAL_WORDS = "BN_TUTORIAL_ORIGINAL_WORDS"
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # after 300 steps, against autograd
 SETTINGS = {"rtol": 0, "equal_nan": True}
@@ -101,15 +104,6 @@ def tensors_of(run):
     for snapshot in run.snapshots:
         for kept in vars(snapshot).values():
             yield from kept.values() if isinstance(kept, dict) else []
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Put all runs of one structure into one block; the autograd loop is faster so as well."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # the plain loop
