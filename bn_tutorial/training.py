@@ -111,7 +111,7 @@ def _train_all(dataset, recipes, record, progress=False, executor=None):
     for recipe in {id(r.learning_rate): r for r in recipes}.values():
         recipe.learning_rates()  # a bad schedule is named before anything is trained
     threads = torch.get_num_threads()
-    blocks = _blocks(recipes, threads, EXECUTOR_BLOCK if executor else MAX_BLOCK)
+    blocks = _blocks(recipes, threads, MAX_BLOCK if executor is None else EXECUTOR_BLOCK)
     results, interrupted = run_blocks(
         partial(_train_block, dataset, record),
         [[recipes[i] for i in block] for block in blocks],
