@@ -64,11 +64,11 @@ def calibrate(run, split):
     return Statistics(mean, std)
 
 
-def running_statistics(run, momentum=0.001):
+def running_statistics(run, momentum=0.001, *, track="std"):
     """Give the running statistics that training would have left, exactly and for any momentum.
 
     ``running = (1 - momentum) * running + momentum * batch`` from 0 for the mean and 1 for the
-    standard deviation. Written out over T steps that is one weighted sum: the batch of k steps
+    spread. Written out over T steps that is one weighted sum: the batch of k steps
     ago weighs ``momentum * (1 - momentum)**k``, the start ``(1 - momentum)**T``.
 
     Parameters
@@ -77,16 +77,22 @@ def running_statistics(run, momentum=0.001):
         With the statistics of every batch recorded.
     momentum : float from 0 to 1, or None
         PyTorch's convention: the weight of the new batch. None: the plain average of all batches.
+    track : {"std", "variance"}
+        What is averaged beside the means: the batches' standard deviations, as the seed recipe
+        does, or their variances, as ``nn.BatchNorm1d`` does. Both start at 1.
 
     Returns
     -------
     Statistics
+        ``std`` is the running standard deviation, or the root of the running variance.
 
     Raises
     ------
     ValueError
-        If nothing was recorded, or momentum is not a number from 0 to 1.
+        If nothing was recorded, momentum is not a number from 0 to 1, or track is another word.
     """
+    if track not in ("std", "variance"):
+        raise ValueError(f'track: expected "std" or "variance", got {track!r}')
     if run.batch_mean is None:
         raise ValueError(
             'running_statistics: expected a run with batch norm, trained with record="statistics", '
@@ -95,7 +101,10 @@ def running_statistics(run, momentum=0.001):
     steps = len(run.loss)
     weights, left = _weights(steps, momentum)
     mean = [_weighted(weights, batches) for batches in run.batch_mean]
-    std = [_weighted(weights, batches) + left for batches in run.batch_std]
+    if track == "std":
+        std = [_weighted(weights, batches) + left for batches in run.batch_std]
+    else:
+        std = [(_weighted(weights, b.double() ** 2) + left).sqrt() for b in run.batch_std]
     return Statistics(*([s.to(run.recipe.dtype) for s in stats] for stats in (mean, std)))
 
 

@@ -87,19 +87,47 @@ def test_statistics_have_the_dtype_of_the_recipe(train, zoo, dtype):
         assert [s.shape for s in stats.mean + stats.std] == [(HIDDEN,), (HIDDEN,)]
 
 
+@pytest.mark.parametrize(("track", "power"), [("std", 1), ("variance", 2)])
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("momentum", [0, 0.001, 0.1, 0.9, 1, 1.0, 0.0])
-def test_running_statistics_equal_the_loop_over_the_steps(train, depth, momentum):
+def test_running_statistics_equal_the_loop_over_the_steps(train, depth, momentum, track, power):
     run = train(depth=depth)
-    stats = bn.running_statistics(run, momentum)
+    stats = bn.running_statistics(run, momentum, track=track)
     for layer in range(depth):
         mean = torch.zeros(HIDDEN, dtype=torch.float64)
-        std = torch.ones(HIDDEN, dtype=torch.float64)
+        spread = torch.ones(HIDDEN, dtype=torch.float64)
         for batch in range(40):
             mean = (1 - momentum) * mean + momentum * run.batch_mean[layer][batch]
-            std = (1 - momentum) * std + momentum * run.batch_std[layer][batch]
+            spread = (1 - momentum) * spread + momentum * run.batch_std[layer][batch] ** power
         assert_close(stats.mean[layer], mean)
-        assert_close(stats.std[layer], std)
+        assert_close(stats.std[layer], spread ** (1 / power))
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3])
+def test_a_running_variance_is_that_of_nn_batch_norm(train, momentum):
+    run = train(correction=0, eps=1e-5)  # nn.BatchNorm1d normalizes by n, but tracks by n - 1
+    theirs = torch.nn.BatchNorm1d(HIDDEN, momentum=momentum, dtype=torch.float64)
+    n = run.recipe.batch_size
+    for mean, std in zip(run.batch_mean[0], run.batch_std[0], strict=True):
+        theirs(_with(mean, std, n))
+    stats = bn.running_statistics(run, momentum, track="variance")
+    assert_close(stats.mean[0], theirs.running_mean)
+    left = (1 - momentum) ** len(run.loss)
+    unbiased = (stats.std[0] ** 2 - left) * n / (n - 1) + left
+    assert_close(unbiased, theirs.running_var)
+
+
+def _with(mean, std, n):
+    """Make a batch (n, H) with this mean and this standard deviation (correction 0)."""
+    x = torch.randn(n, len(mean), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    x = (x - x.mean(dim=0)) / x.std(dim=0, correction=0)
+    return x * std + mean
+
+
+@pytest.mark.parametrize("bad", ["var", None, 1])
+def test_a_bad_track_is_refused(run, bad):
+    with pytest.raises(ValueError, match=r'^track: expected "std" or "variance", got'):
+        bn.running_statistics(run, track=bad)
 
 
 def test_running_statistics_without_momentum_are_the_plain_average(run):
