@@ -4,6 +4,7 @@ import torch
 
 from bn_tutorial.history import take_snapshots
 from bn_tutorial.model import Model
+from bn_tutorial.parallel import one_blas_thread
 from bn_tutorial.statistics import check_contexts, check_statistics
 
 SATURATED = 0.97  # |tanh| beyond this passes back less than 6% of the gradient
@@ -42,7 +43,8 @@ def probe(run, contexts, targets, statistics=None):
     if statistics is not None:
         check_statistics(run, statistics)
     model = Model(run.recipe, [run.parameters], statistics)
-    return take_snapshots(model, contexts.numpy(), targets.numpy(), step=len(run.loss))[0]
+    with one_blas_thread:
+        return take_snapshots(model, contexts.numpy(), targets.numpy(), step=len(run.loss))[0]
 
 
 def saturation(activations, threshold=SATURATED):

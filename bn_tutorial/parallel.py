@@ -54,7 +54,7 @@ def run_blocks(function, blocks, totals, *, threads=1, executor=None, progress=F
     work = [(block, Watch(total)) for block, total in zip(blocks, totals, strict=True)]
     if executor is not None:
         return _run(partial(_call_elsewhere, function), work, executor, progress)
-    with _settings, ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
+    with one_blas_thread, ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
         return _run(function, work, pool, progress)
 
 
@@ -109,12 +109,12 @@ def _bar(total, progress):
 
 
 def _call_elsewhere(function, block, watch):
-    with _settings:
+    with one_blas_thread:
         return function(block, watch)
 
 
-class _SettingsForThreads:
-    """Lets Python's threads share the cores well, as long as anybody trains.
+class _OneBlasThread:
+    """Lets Python's threads share the cores well, as long as anybody computes inside of it.
 
     The matrix library gets one thread: these matrices are too small for two, and its locks cost
     more than a quarter of the speed; the results are then also the same on any number of cores.
@@ -141,7 +141,7 @@ class _SettingsForThreads:
                 sys.setswitchinterval(self._interval)
 
 
-_settings = _SettingsForThreads()  # of the process, like what it sets
+one_blas_thread = _OneBlasThread()  # of the process, like what it sets
 
 
 def _in_a_thread(function):

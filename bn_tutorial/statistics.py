@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from bn_tutorial.model import Model
+from bn_tutorial.parallel import one_blas_thread
 
 CHUNK = 16_384  # examples evaluated at once
 
@@ -99,7 +100,7 @@ def running_statistics(run, momentum=0.001, *, track="std"):
             "got one without recorded statistics"
         )
     steps = len(run.loss)
-    weights, left = _weights(steps, momentum)
+    weights, left = weigh_batches(steps, momentum)
     mean = [_weighted(weights, batches) for batches in run.batch_mean]
     if track == "std":
         std = [_weighted(weights, batches) + left for batches in run.batch_std]
@@ -108,7 +109,19 @@ def running_statistics(run, momentum=0.001, *, track="std"):
     return Statistics(*([s.to(run.recipe.dtype) for s in stats] for stats in (mean, std)))
 
 
-def _weights(steps, momentum):
+def weigh_batches(steps, momentum):
+    """Give the weight of each batch in a running statistic, oldest first, and of its start.
+
+    Parameters
+    ----------
+    steps : int
+    momentum : float from 0 to 1, or None
+
+    Returns
+    -------
+    tuple of (float64 Tensor (steps,), float)
+        Together they are 1.
+    """
     if momentum is None:
         return torch.full((steps,), 1 / max(steps, 1), dtype=torch.float64), float(steps == 0)
     if (
@@ -182,8 +195,17 @@ def evaluate(run, split, statistics=None):
     """
     if not len(split):
         raise ValueError("split: expected examples to evaluate, got an empty split")
-    answers = logits(run, split.contexts, statistics)
-    return torch.nn.functional.cross_entropy(answers, split.targets).item()
+    check_contexts(run, split.contexts)
+    check_statistics(run, statistics)
+    model, total = _model(run, statistics), 0.0
+    with one_blas_thread:
+        for start in range(0, len(split), CHUNK):
+            part = slice(start, start + CHUNK)
+            contexts, targets = split.contexts[part].numpy(), split.targets[part].numpy()
+            contexts, targets = model.places(contexts[None], targets[None])
+            loss = model.loss.forward(model.forward(contexts), targets)
+            total += loss.item() * targets.size
+    return total / len(split)
 
 
 def check_contexts(run, contexts):
@@ -231,4 +253,5 @@ def _model(run, statistics=None):
 
 def _forward(model, contexts):
     places = model.layers["embedding"].places(contexts.numpy()[None])
-    return torch.from_numpy(model.forward(places)[0].copy())  # (N, V)
+    with one_blas_thread:
+        return torch.from_numpy(model.forward(places)[0].copy())  # (N, V)
