@@ -1,0 +1,5 @@
+"""Pictures with sliders that answer at once: ``from bn_tutorial import explorers``."""
+
+from bn_tutorial.explorers.momentum import MomentumExplorer
+
+__all__ = ["MomentumExplorer"]

@@ -1,0 +1,349 @@
+"""What all explorers share: controls -> compute -> draw, and what a reader needs around it."""
+
+import asyncio
+import base64
+from contextlib import contextmanager
+
+import ipywidgets
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bn_tutorial.explorers.picture import Picture, encode
+
+DPI = 100
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls, and a picture that follows them.
+
+    A subclass makes its controls, calls ``super().__init__`` at the end of its own, and gives
+    ``compute``, ``build``, ``update``, ``describe`` and ``key_numbers`` (below); ``scene`` and
+    ``set_scene`` where axes can't keep their limits.
+
+    A move of a control draws the moving artists over a stored picture of all others (*blitting*)
+    and sends one message. The control that ``flip`` names is faster still: the pictures of all its
+    positions are drawn ahead and sent, and the browser switches between them by itself.
+
+    Parameters
+    ----------
+    controls : dict of str to Widget
+        Each has a ``value``, which is an element of the state, and a ``description``.
+    flip : str, optional
+        Name of a SelectionSlider among the controls.
+    presets : dict of str to dict, optional
+        Text of a button -> the part of the state that it sets.
+    extras : sequence of Widget
+        Further buttons and the like, shown beside the presets.
+    state : dict, optional
+        Where to start, in part or in whole. Reset leads to the default all the same.
+    size : tuple of float
+        Of the picture, in units of 100 pixels.
+
+    Attributes
+    ----------
+    state : dict
+        The values of all controls. Set it, in part or in whole, to move them in one step.
+    numbers
+        What ``compute`` gave for the present state.
+    controls, presets : dict
+    picture : Picture
+    draws : int
+        Full redraws so far. A move that keeps the scene makes none.
+    error : Exception or None
+        What the last move raised.
+    """
+
+    def __init__(self, controls, *, flip=None, presets=None, extras=(), state=None, size=(9, 3.4)):
+        self.controls, self._flip, self.presets = controls, flip, presets or {}
+        self._start = self.state
+        self._quiet = self._wanted = False  # wanted: a browser asks for the frames
+        self._task = self.error = None
+        self.draws = 0
+        self._set_controls(state or {})
+        self.figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        self.canvas = FigureCanvasAgg(self.figure)
+        self.numbers = self.compute(self.state)
+        self._artists = sorted(self.build(self.figure, self.numbers), key=lambda a: a.zorder)
+        for artist in self._artists:
+            artist.set_animated(True)
+            artist.set_in_layout(False)  # or the axes would make room for where it just stands
+        self.arrange(self.state)
+        self._book, self._frames = self._title(), {self.index: self._draw(self.state, self.numbers)}
+        self.picture = Picture(*self._frames[self.index], self.index)
+        self.picture.on_msg(self._heard)
+        for control in controls.values():
+            control.observe(self._moved, "value")
+        if flip is not None:
+            self._link = ipywidgets.jslink((controls[flip], "index"), (self.picture, "index"))
+        super().__init__([self._panel(extras), self.picture])
+        self.add_class("bn-explorer")
+
+    # what a subclass gives
+
+    def compute(self, state):
+        """Give all numbers of the picture for a state. Changes nothing, needs no browser."""
+        raise NotImplementedError
+
+    def build(self, figure, numbers):
+        """Draw once, with functions of ``plots`` where one fits; return the artists that move."""
+        raise NotImplementedError
+
+    def update(self, numbers):
+        """Give the moving artists their data, and nothing else."""
+        raise NotImplementedError
+
+    def describe(self, numbers):
+        """Say in one line of words what the picture shows."""
+        raise NotImplementedError
+
+    def key_numbers(self, numbers):
+        """Give the few numbers that ``repr`` shows: dict of str to number or text."""
+        raise NotImplementedError
+
+    def scene(self, state):
+        """Give what limits, ticks and titles depend on. A change of it costs a full redraw."""
+
+    def set_scene(self, numbers):
+        """Set limits, ticks and titles, before a full redraw."""
+
+    def arrange(self, state):
+        """Enable, disable or rename controls, as a state demands."""
+
+    def clicked(self, x, y):
+        """React to a click on the picture, at these pixels of the figure (from below left)."""
+
+    # the state
+
+    @property
+    def state(self):
+        """The values of all controls."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @state.setter
+    def state(self, state):
+        self._set_controls(state)
+        self.refresh()
+
+    @property
+    def text(self):
+        """The line that says what the picture shows."""
+        return self.describe(self.numbers)
+
+    @property
+    def index(self):
+        """The page of the flipbook that shows the present state; -1 where there is none."""
+        return -1 if self._flip is None else self.controls[self._flip].index
+
+    def reset(self):
+        """Go back to the default state."""
+        self.state = self._start
+
+    def _set_controls(self, state):
+        for name, value in state.items():
+            if name not in self.controls:
+                raise ValueError(f"state: expected {', '.join(self.controls)}, got {name!r}")
+            _check(name, self.controls[name], value)
+        with self._unnoticed():
+            for name, value in state.items():
+                self.controls[name].value = value
+
+    @contextmanager
+    def _unnoticed(self):
+        """Change controls without a move."""
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+
+    # a move
+
+    def _moved(self, _change):
+        if not self._quiet:
+            self.refresh()
+
+    def refresh(self, *, anew=False):
+        """Show the present state.
+
+        Parameters
+        ----------
+        anew : bool
+            Something beside the state has changed, so pages drawn ahead are of no use any more.
+
+        Raises
+        ------
+        Exception
+            What ``compute`` or the drawing raised. The reader sees it in the line of text, and
+            the next move works again.
+        """
+        with self._told_to_the_reader():
+            state, index = self.state, self.index
+            with self._unnoticed():
+                self.arrange(state)
+            self.numbers = self.compute(state)
+            if self._flip is None or anew or self._title() != self._book:
+                frame = self._draw(state, self.numbers)
+                self._book, self._frames = self._title(), {index: frame}
+                self.picture.show(*frame, index, new_edition=self._flip is not None)
+            elif index not in self._frames:
+                self._frames[index] = self._draw(state, self.numbers)
+                self.picture.add_frame(*self._frames[index], index)
+            self._draw_ahead()
+
+    def _draw(self, state, numbers):
+        """Draw: PNG bytes and the line of text."""
+        scene = self.scene(state)
+        self.update(numbers)
+        if not self.draws or scene != self._scene:
+            self.set_scene(numbers)
+            for ax in self.figure.axes:  # the layout depends on where it starts from
+                ax.set_subplotspec(ax.get_subplotspec())
+            self.canvas.draw()  # without the animated artists
+            self._scene, self._background = scene, self.canvas.copy_from_bbox(self.figure.bbox)
+            self.draws += 1
+        self.canvas.restore_region(self._background)
+        for artist in self._artists:
+            artist.axes.draw_artist(artist)
+        return encode(self.canvas), self.describe(numbers)
+
+    @contextmanager
+    def _told_to_the_reader(self):
+        self.error = None
+        try:
+            yield
+        except Exception as error:
+            self.error = error
+            self.picture.text = f"This move failed. {type(error).__name__}: {error}"
+            raise
+
+    # the flipbook
+
+    def _title(self):
+        """Give the part of the state that all pages of a flipbook have in common."""
+        return {name: value for name, value in self.state.items() if name != self._flip}
+
+    @property
+    def drawing(self):
+        """Whether pages of the flipbook are being drawn ahead."""
+        return self._task is not None and not self._task.done()
+
+    def _draw_ahead(self):
+        if self._flip and self._wanted and not self.drawing and self._nearest_missing() is not None:
+            self._task = asyncio.get_running_loop().create_task(self._draw_all())
+
+    async def _draw_all(self):
+        with self._told_to_the_reader():
+            while (index := self._nearest_missing()) is not None:
+                state = self.state | {self._flip: self._position(index)}
+                frame = self._draw(state, self.compute(state))
+                self._frames[index] = frame
+                self.picture.add_frame(*frame, index)
+                await asyncio.sleep(0.002)  # the kernel takes up what has come meanwhile
+
+    def _nearest_missing(self):
+        missing = set(range(len(self.controls[self._flip].options))) - set(self._frames)
+        return min(missing, key=lambda i: (abs(i - self.index), i), default=None)
+
+    def _position(self, index):
+        option = self.controls[self._flip].options[index]
+        return option[1] if isinstance(option, tuple) else option
+
+    # messages of the browser
+
+    def _heard(self, _picture, content, _buffers):
+        with self._told_to_the_reader():
+            if "click" in content:
+                x, y = content["click"]
+                self.clicked(x * self.figure.bbox.width, y * self.figure.bbox.height)
+            if "ready" in content:
+                self._wanted = True
+                for index, frame in self._frames.items():
+                    if self._flip:
+                        self.picture.add_frame(*frame, index)
+                self._draw_ahead()
+
+    # in the page
+
+    def _panel(self, extras):
+        buttons = []
+        for text, part in self.presets.items():
+            buttons.append(ipywidgets.Button(description=text))
+            buttons[-1].on_click(lambda _, part=part: setattr(self, "state", part))
+        buttons.append(ipywidgets.Button(description="Reset"))
+        buttons[-1].on_click(lambda _: self.reset())
+        for button in buttons:
+            button.layout.width = "auto"
+        wrap = ipywidgets.Layout(flex_flow="row wrap")
+        return ipywidgets.VBox(
+            [
+                ipywidgets.Box(list(self.controls.values()), layout=wrap),
+                ipywidgets.Box([*buttons, *extras], layout=wrap),
+            ]
+        )
+
+    def __repr__(self):
+        numbers = self.state | self.key_numbers(self.numbers)
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in numbers.items())})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Add the picture and a line of text, for a page without a kernel."""
+        png, _ = self._frames[self.index]
+        return super()._repr_mimebundle_(**kwargs) | {
+            "text/plain": repr(self),
+            "image/png": base64.b64encode(png).decode(),
+        }
+
+
+def slider(description, values, value, text="{:g}"):
+    """Make a slider over a few values, each of which it shows as text.
+
+    Returns
+    -------
+    SelectionSlider
+    """
+    return ipywidgets.SelectionSlider(
+        options=[(text.format(v), v) for v in values],
+        value=value,
+        description=description,
+        layout=ipywidgets.Layout(width="420px"),
+        style={"description_width": "initial"},
+    )
+
+
+def choice(description, options):
+    """Make a menu, on its first entry.
+
+    Parameters
+    ----------
+    description : str
+    options : dict of str to value
+
+    Returns
+    -------
+    Dropdown
+    """
+    return ipywidgets.Dropdown(
+        options=list(options.items()),
+        description=description,
+        layout=ipywidgets.Layout(width="auto", margin="2px 20px 2px 2px"),
+        style={"description_width": "initial"},
+    )
+
+
+def _check(name, control, value):
+    """Raise a ValueError that says so where a control can't take a value."""
+    if hasattr(control, "options"):
+        allowed = [o[1] if isinstance(o, tuple) else o for o in control.options]
+        if not any(type(value) is type(a) and value == a for a in allowed):
+            raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
+    elif isinstance(getattr(control, "value", None), bool):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: expected True or False, got {value!r}")
+    elif hasattr(control, "min"):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name}: expected a number, got {value!r}")
+        low, high = control.min, control.max
+        if hasattr(control, "base"):
+            low, high = control.base**low, control.base**high
+        if not low <= value <= high:
+            raise ValueError(f"{name}: expected {low:g} to {high:g}, got {value!r}")

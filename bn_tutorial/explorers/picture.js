@@ -1,0 +1,121 @@
+// The browser's side of picture.py: an image with a caption, and frames of a flipbook drawn ahead.
+
+export default () => {
+  const pages = new Map(); // page -> image with its text, of the present edition
+  const views = new Set(); // functions that show what is to be seen now
+  let shown = null;
+
+  function put(page, png, text) {
+    forget(page);
+    const image = new Image();
+    image.src = URL.createObjectURL(new Blob([png], { type: "image/png" }));
+    image.alt = text;
+    pages.set(page, image);
+    return image;
+  }
+
+  function forget(page) {
+    if (pages.has(page)) URL.revokeObjectURL(pages.get(page).src);
+    pages.delete(page);
+  }
+
+  function forgetAll() {
+    for (const page of [...pages.keys()]) forget(page);
+  }
+
+  // the image that is seen changes when the new one is complete: no blank moment
+  async function show(image) {
+    shown = image;
+    if (!image.complete) await image.decode().catch(() => {}); // forgotten: a newer one is coming
+    if (shown === image) for (const view of views) view();
+  }
+
+  return {
+    initialize({ model }) {
+      let edition = model.get("edition");
+      let png = null;
+      let text = null;
+      const take = () => {
+        if (model.get("edition") !== edition) {
+          edition = model.get("edition");
+          png = null;
+          forgetAll();
+        }
+        if (model.get("png") === png && model.get("text") === text) return;
+        png = model.get("png");
+        text = model.get("text");
+        show(put(model.get("page"), png, text));
+      };
+      take();
+      model.on("change:png", take);
+      model.on("change:text", take);
+      model.on("change:edition", take);
+      model.on("change:index", () => {
+        const page = pages.get(model.get("index"));
+        if (page) show(page);
+      });
+      model.on("msg:custom", (message, buffers) => {
+        if (message.edition !== edition) return;
+        const page = put(message.page, buffers[0], message.text);
+        if (message.page === model.get("index")) show(page);
+      });
+      model.send({ ready: true });
+      return forgetAll;
+    },
+
+    render({ model, el }) {
+      const image = document.createElement("img");
+      const caption = document.createElement("p");
+      caption.setAttribute("role", "status");
+      el.append(image, caption);
+      image.addEventListener("click", (event) => {
+        const box = image.getBoundingClientRect();
+        const x = (event.clientX - box.left) / box.width;
+        const y = 1 - (event.clientY - box.top) / box.height;
+        model.send({ click: [x, y] });
+      });
+
+      const view = () => {
+        if (!shown.complete) return;
+        if (image.src !== shown.src) image.src = shown.src;
+        if (image.alt !== shown.alt) image.alt = caption.textContent = shown.alt;
+      };
+      view();
+      views.add(view);
+
+      let observer = null;
+      const attached = requestAnimationFrame(() => {
+        const root = el.closest(".bn-explorer");
+        if (!root) return;
+        nameControls(root);
+        observer = new MutationObserver(() => nameControls(root));
+        observer.observe(root, {
+          attributeFilter: ["title", "aria-valuenow"],
+          characterData: true,
+          childList: true,
+          subtree: true,
+        });
+      });
+      return () => {
+        views.delete(view);
+        cancelAnimationFrame(attached);
+        observer?.disconnect();
+      };
+    },
+  };
+};
+
+// ipywidgets gives a slider's handle no name, and announces the exponent of a logarithmic slider and
+// the index of a SelectionSlider: say the label and what the readout shows
+function nameControls(root) {
+  for (const handle of root.querySelectorAll(".widget-slider .noUi-handle")) {
+    const slider = handle.closest(".widget-slider");
+    set(handle, "aria-label", slider.querySelector(".widget-label")?.textContent);
+    set(handle, "aria-valuetext", slider.querySelector(".widget-readout")?.textContent);
+  }
+  for (const label of root.querySelectorAll('[title="null"]')) label.removeAttribute("title");
+}
+
+function set(element, name, value) {
+  if (value && element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

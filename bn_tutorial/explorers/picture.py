@@ -1,0 +1,70 @@
+"""A picture in the page: PNG bytes with a text that says what they show, and a flipbook of them."""
+
+import io
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from PIL import Image
+
+
+class Picture(anywidget.AnyWidget):
+    """An image with its caption, which is its alternative text too.
+
+    It shows one picture, which ``show`` replaces in one message; or the pages of a flipbook, which
+    ``add_frame`` sends ahead. A slider that the browser links to ``index`` turns them without
+    asking the kernel. The script also gives names to the sliders of the explorer around it, for
+    screen readers.
+
+    Parameters
+    ----------
+    png : bytes
+    text : str
+    page : int
+        The page of the flipbook that this is; -1 where there is none.
+
+    Attributes
+    ----------
+    index : int
+        The page to show. One that has not come yet leaves the picture as it is.
+    edition : int
+        Number of the present flipbook. A new one forgets the pages of the last.
+    """
+
+    _esm = Path(__file__).with_name("picture.js")
+    png = traitlets.Bytes().tag(sync=True)
+    text = traitlets.Unicode().tag(sync=True)
+    page = traitlets.Int().tag(sync=True)
+    index = traitlets.Int().tag(sync=True)
+    edition = traitlets.Int().tag(sync=True)
+
+    def __init__(self, png, text, page=-1):
+        super().__init__(png=png, text=text, page=page, index=page)
+
+    def show(self, png, text, page=-1, *, new_edition=False):
+        """Replace the picture, in one message; with ``new_edition`` the pages are forgotten."""
+        with self.hold_sync():
+            self.png, self.text, self.page = png, text, page
+            self.edition += new_edition
+
+    def add_frame(self, png, text, page):
+        """Send a page of the present edition."""
+        self.send({"page": page, "edition": self.edition, "text": text}, buffers=[png])
+
+
+def encode(canvas):
+    """Give the pixels of an Agg canvas as PNG.
+
+    64 colours are enough for a plot, and make it less than half as large: a message of at most
+    32 KB.
+
+    Returns
+    -------
+    bytes
+    """
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    image = image.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=6)
+    return file.getvalue()
