@@ -6,6 +6,7 @@ style of its own.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import LineCollection
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6E6E6E"
 
@@ -62,25 +63,35 @@ def plot_histograms(values, *, limits, bins=60, xlabel="value", ax=None):
     Axes
     """
     ax = ax or plt.gca()
-    edges = np.linspace(*limits, bins + 1)
     for label, tensor in values.items():
-        numbers = np.clip(np.asarray(tensor).ravel(), *limits)
-        share = np.full(len(numbers), 1 / len(numbers))
-        look = _look(label)
-        ax.hist(
-            numbers,
-            edges,
-            weights=share,
-            histtype="stepfilled",
-            alpha=0.35,
-            label=label,
-            **look,
-            edgecolor=look["color"],
-        )
+        shares, edges = bin_shares(tensor, limits=limits, bins=bins)
+        look = {name: value for name, value in _look(label).items() if value is not None}
+        steps = ax.stairs(shares, edges, fill=True, alpha=0.35, linewidth=1, label=label, **look)
+        steps.set_edgecolor(steps.get_facecolor())
     ax.set(xlim=limits, xlabel=xlabel, ylabel="share")
     if len(values) > 1:
         ax.legend()
     return ax
+
+
+def bin_shares(values, *, limits, bins=60):
+    """Count which share of some numbers lies in each bin of a histogram with fixed limits.
+
+    Parameters
+    ----------
+    values : Tensor
+    limits : tuple of float
+        What lies outside is counted in the outermost bins; what is not a number, nowhere.
+    bins : int
+
+    Returns
+    -------
+    tuple of ndarray (bins,) and (bins + 1,)
+        The shares, and the edges of the bins.
+    """
+    numbers = np.asarray(values).ravel()
+    counts, edges = np.histogram(np.clip(numbers, *limits), bins, limits)
+    return counts / len(numbers), edges
 
 
 def plot_saturation(activations, *, threshold=0.97, ax=None):
@@ -203,6 +214,231 @@ def plot_final_losses(values, losses, *, xlabel, levels=None, ax=None):
     _draw_levels(ax, levels)
     ax.set(xscale="log", xlabel=xlabel, ylabel="loss (nats)")
     ax.legend()
+    return ax
+
+
+def plot_tracking(steps, envelope, running, *, level, ax=None):
+    """Draw a running statistic over the range of the batches that it follows.
+
+    Parameters
+    ----------
+    steps : sequence of int
+    envelope : sequence (2, steps)
+        Smallest and largest batch statistic around each step.
+    running : sequence of float
+        The running statistic after each step.
+    level : float
+        The same statistic of all examples: the calibrated one.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    ax.fill_between(steps, *envelope, color=GREY, alpha=0.3, linewidth=0, label="batches")
+    ax.plot(steps, running, color=BLUE, linewidth=1.5, label="running")
+    ax.axhline(level, color=ORANGE, linestyle="--", linewidth=1.2, label="calibrated")
+    ax.set(xlabel="step", ylabel="mean of x")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+    return ax
+
+
+def plot_weights(ago, weights, *, left, ax=None):
+    """Draw what each batch weighs in a running statistic, and what its start value weighs.
+
+    Parameters
+    ----------
+    ago : sequence of int
+        How many steps ago each batch was, the last one 1.
+    weights : sequence of float
+    left : float
+        Weight of the start value, drawn at the oldest batch.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        With logarithmic axes.
+    """
+    ax = ax or plt.gca()
+    ax.plot(ago, weights, color=BLUE, marker=".", markevery=[0], label="batch")
+    ax.plot([ago[-1]], [left], "s", color=ORANGE, label="start value", clip_on=False)
+    ax.set(xscale="log", yscale="log", xlabel="steps ago", ylabel="weight")
+    ax.legend(loc="lower left")
+    return ax
+
+
+def plot_bars(values, *, ylabel, ax=None):
+    """Draw a few numbers as bars, each with its name.
+
+    Parameters
+    ----------
+    values : dict of str to float
+    ylabel : str
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    colors = [BLUE, ORANGE, GREEN, PURPLE][: len(values)]
+    ax.bar(list(values), list(values.values()), color=colors, width=0.6)
+    ax.set(ylabel=ylabel)
+    return ax
+
+
+def plot_sideways(shares, edges, *, mean, level, ax=None):
+    """Draw a histogram of losses lying on its side, its loss axis upright like a curve's.
+
+    Parameters
+    ----------
+    shares : sequence (bins,)
+        The fullest bin reaches to 1.
+    edges : sequence (bins + 1,)
+        Of the bins, in nats.
+    mean : float
+        Of what is counted.
+    level : float
+        What to compare with: the calibrated loss.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    heights = np.asarray(shares) / (np.max(shares) or 1)
+    ax.stairs(heights, edges, orientation="horizontal", fill=True, color=BLUE, alpha=0.35)
+    ax.axhline(mean, color=BLUE, linewidth=1.5)
+    ax.axhline(level, color=ORANGE, linestyle="--", linewidth=1.2)
+    ax.set(xlim=(0, 1.05), ylim=(edges[0], edges[-1]))
+    ax.set(xlabel="batches (fullest bin = 1)", ylabel="loss of a batch (nats)")
+    return ax
+
+
+def plot_spread(sizes, curves, reference, *, level, ax=None):
+    """Draw mean and spread of the losses of batches over their size.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of examples, powers of two.
+    curves : sequence (3, sizes)
+        Mean, and the ends of the range that holds 8 in 10 batches.
+    reference : sequence (2, sizes)
+        Ends of the same range with calibrated statistics.
+    level : float
+        The calibrated loss of the whole split.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    mean, low, high = curves
+    fill = ax.fill_between(sizes, low, high, color=BLUE, alpha=0.25, linewidth=0)
+    fill.set_label("8 in 10 batches")
+    ax.plot(sizes, mean, color=BLUE, marker=".", label="mean")
+    for ends, label in zip(reference, ("8 in 10, calibrated", None), strict=True):
+        ax.plot(sizes, ends, color="black", linestyle=":", linewidth=1, label=label)
+    ax.axhline(level, color=ORANGE, linestyle="--", linewidth=1.2, label="whole split, calibrated")
+    ax.set(ylabel="loss of a batch (nats)")
+    ax.legend(loc="upper right", fontsize="small", frameon=False)
+    return _count_in_twos(ax, sizes)
+
+
+def plot_excess(sizes, excess, *, ax=None):
+    """Draw how much the mean loss of batches of each size is above the calibrated one.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of examples, powers of two.
+    excess : sequence of float
+        In nats; may be negative. The axis is linear within 0.01 of zero, logarithmic outside.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    ax.plot(sizes, excess, color=BLUE, marker=".")
+    ax.axhline(0, color=ORANGE, linestyle="--", linewidth=1.2)
+    ax.set_yscale("symlog", linthresh=0.01)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.grid(axis="y", alpha=0.3)
+    ax.set(ylabel="difference (nats)")
+    return _count_in_twos(ax, sizes)
+
+
+def _count_in_twos(ax, sizes):
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes[1::2], [f"{n:,}" for n in sizes[1::2]])
+    ax.set_xticks(sizes, [""] * len(sizes), minor=True)
+    ax.set(xlim=(sizes[0] / 1.3, sizes[-1] * 1.3), xlabel="batch size")
+    return ax
+
+
+def plot_normalization(before, after, *, ax=None):
+    """Draw one unit's numbers on two lines, and join the two places of each example.
+
+    Parameters
+    ----------
+    before, after : sequence of float (B,)
+        Drawn at height 1 and at height 0.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    heights = np.tile([1, 0], len(before))
+    places = np.stack([before, after], axis=1).ravel()  # (2 B,): before, after, before, ...
+    pairs = np.stack([places, heights], axis=1).reshape(-1, 2, 2)
+    ax.add_collection(LineCollection(pairs, colors=GREY, linewidths=0.7), autolim=False)
+    ax.plot(places, heights, "o", color=BLUE, markersize=5, alpha=0.7)
+    ax.set(yticks=[1, 0], yticklabels=["before", "after"])
+    return ax
+
+
+def plot_probabilities(symbols, probabilities, *, ranges=None, marks=None, ax=None):
+    """Draw the probabilities of some symbols as bars, with what they are to be compared with.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+    probabilities : dict of str to sequence of float
+        One entry: the name of the bars, and their heights.
+    ranges : dict of str to sequence (2, symbols), optional
+        One entry: the name, and the lower and upper ends of a line over each bar.
+    marks : dict of str to sequence of float, optional
+        Drawn over the bars, each with another marker.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = ax or plt.gca()
+    places = np.arange(len(symbols))
+    ((name, heights),) = probabilities.items()
+    drawn = [ax.bar(places, heights, 0.8, color="#7FB8DA", edgecolor=BLUE, label=name)]
+    for name, (low, high) in (ranges or {}).items():
+        drawn.append(ax.vlines(places, low, high, color=GREY, linewidth=2.5, label=name))
+    markers = (("D", ORANGE), ("_", "black"), ("x", GREEN), ("s", PURPLE))
+    for (name, values), (marker, color) in zip((marks or {}).items(), markers, strict=False):
+        look = {"markersize": 16 if marker == "_" else 7, "mew": 1.8, "mfc": "none"}
+        drawn += ax.plot(places, values, marker, color=color, label=name, **look)
+    ax.set_xticks(places, symbols, family="monospace")
+    ax.set(ylabel="probability", xlim=(-0.7, len(symbols) - 0.3))
+    if ranges or marks:
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+        ax.legend(handles=drawn, ncols=2, frameon=False, **above)
     return ax
 
 

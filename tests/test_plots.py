@@ -26,6 +26,11 @@ DRAW = {
     plots.plot_final_losses: lambda ax: plots.plot_final_losses(
         [1, 2], FINAL, xlabel="rate", ax=ax
     ),
+    plots.plot_tracking: lambda ax: plots.plot_tracking(
+        [1, 2], [[0, 1], [2, 3]], [1, 2], level=1.5, ax=ax
+    ),
+    plots.plot_weights: lambda ax: plots.plot_weights([1, 10], [0.1, 0.01], left=0.5, ax=ax),
+    plots.plot_bars: lambda ax: plots.plot_bars({"one": 1.0, "two": 2.0}, ylabel="loss", ax=ax),
 }
 every_plot = pytest.mark.parametrize("function", DRAW, ids=lambda function: function.__name__)
 
@@ -113,9 +118,8 @@ def test_looks_differ_in_colour_and_in_line_style():
 
 def histogram(patch):
     """Give the bins' edges and heights of a filled step."""
-    x, y = patch.get_xy().T
-    bins = len(x) // 4
-    return x[: 2 * bins : 2], y[1 : 2 * bins : 2]
+    shares, edges, _ = patch.get_data()
+    return edges[:-1], shares
 
 
 def test_histograms_show_the_share_of_each_bin(ax):
@@ -228,3 +232,33 @@ def test_final_losses_leave_out_what_diverged(ax, diverged):
     assert ax.lines[0].get_ydata()[0] == 2.5
     assert not np.isfinite(ax.lines[0].get_ydata()[1])
     ax.figure.canvas.draw()
+
+
+def test_tracking_shows_the_range_of_the_batches_the_running_value_and_the_level(ax):
+    plots.plot_tracking([1, 2], [[0, 1], [2, 3]], [1, 2], level=1.5, ax=ax)
+    (envelope,) = ax.collections
+    assert {tuple(point) for point in envelope.get_paths()[0].vertices} == {
+        *((1, 0), (2, 1), (1, 2), (2, 3))
+    }
+    running, level = ax.lines
+    assert running.get_xydata().tolist() == [[1, 1], [2, 2]]
+    assert level.get_ydata() == [1.5, 1.5]
+    assert running.get_linestyle() != level.get_linestyle()
+    assert legend(ax) == ["batches", "running", "calibrated"]
+
+
+def test_weights_stand_on_logarithmic_axes_and_the_start_value_at_the_oldest_batch(ax):
+    plots.plot_weights([1, 10], [0.1, 0.01], left=0.5, ax=ax)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    batches, start = ax.lines
+    assert batches.get_xydata().tolist() == [[1, 0.1], [10, 0.01]]
+    assert start.get_xydata().tolist() == [[10, 0.5]]
+    assert legend(ax) == ["batch", "start value"]
+
+
+def test_bars_have_their_names_and_differ_in_colour(ax):
+    plots.plot_bars({"one": 1.0, "two": 2.0}, ylabel="loss (nats)", ax=ax)
+    assert [bar.get_height() for bar in ax.patches] == [1.0, 2.0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["one", "two"]
+    assert not same_color(*(bar.get_facecolor() for bar in ax.patches))
+    assert ax.get_ylabel() == "loss (nats)"
