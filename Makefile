@@ -1,7 +1,8 @@
-# make lab        JupyterLab on the course
-# make test       everything that must pass
-# make notebooks  execute the notebooks and store their outputs
-# make bench      the performance table of the README
+# make lab           JupyterLab on the course
+# make test          everything that must pass without a browser
+# make test-browser  notebooks and explorers in JupyterLab, in a headless Chromium
+# make notebooks     execute the notebooks and store their outputs
+# make bench         the performance tables of the README
 #
 # PYTHON    the interpreter that .venv is made from (3.11 or newer)
 # PIP_ARGS  more arguments for pip, such as PyTorch's CPU index: see the README
@@ -15,8 +16,9 @@ LAB_ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/ready
+BROWSER := .venv/browser
 
-.PHONY: lab test notebooks bench clean
+.PHONY: lab test test-browser notebooks bench clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_ARGS)
@@ -25,6 +27,9 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+test-browser: $(BROWSER)
+	$(BIN)/pytest tests/browser
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
@@ -39,3 +44,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[cluster,test]"
 	touch $(READY)
+
+$(BROWSER): $(READY)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser]"
+	touch $(BROWSER)
