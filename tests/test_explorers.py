@@ -188,6 +188,17 @@ def test_an_error_reaches_test_and_reader_and_the_next_move_works(line):
     assert line.picture.png == Line(state={"slope": 2}).picture.png
 
 
+def test_a_flipbook_forgets_the_words_of_an_error():
+    line = Line(flip="slope")
+    line.broken = True
+    with pytest.raises(ArithmeticError):
+        line.controls["slope"].value = 3
+    line.broken = False
+    line.controls["slope"].value = 1
+    assert line.picture.text == "a line that rises by 1"
+    assert line.picture.edition == 1
+
+
 def test_an_error_in_a_new_scene_does_not_keep_it_from_being_drawn_later(line):
     line.broken = True
     with pytest.raises(ArithmeticError):

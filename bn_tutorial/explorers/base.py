@@ -212,7 +212,7 @@ class Explorer(ipywidgets.VBox):
         try:
             yield
         except Exception as error:
-            self.error = error
+            self.error, self._book = error, None  # the next move begins anew
             self.picture.text = f"This move failed. {type(error).__name__}: {error}"
             raise
 
