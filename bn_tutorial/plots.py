@@ -427,7 +427,7 @@ def plot_probabilities(symbols, probabilities, *, ranges=None, marks=None, ax=No
     ax = ax or plt.gca()
     places = np.arange(len(symbols))
     ((name, heights),) = probabilities.items()
-    drawn = [ax.bar(places, heights, 0.8, color="#7FB8DA", edgecolor=BLUE, label=name)]
+    drawn = [ax.bar(places, np.asarray(heights), 0.8, color="#7FB8DA", edgecolor=BLUE, label=name)]
     for name, (low, high) in (ranges or {}).items():
         drawn.append(ax.vlines(places, low, high, color=GREY, linewidth=2.5, label=name))
     markers = (("D", ORANGE), ("_", "black"), ("x", GREEN), ("s", PURPLE))

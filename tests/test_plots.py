@@ -17,6 +17,8 @@ CURVES = {"plain": ([0, 1, 2], torch.tensor([3.0, 2.0, 1.0])), "batch norm": ([0
 GROUPS = {"plain": torch.zeros(4, 2), "batch norm": torch.ones(3)}
 FINAL = {"batch norm": torch.tensor([[2.0, 3.0], [2.5, 4.0], [3.0, 4.4]])}  # (seeds, values)
 WINDOW = [("...", "o"), ("..o", "x"), (".ox", ".")]
+SIDEWAYS = [0.1, 0.4, 0.2], [1.5, 2.0, 2.5, 3.0]  # shares, edges
+SPREAD = [2, 4, 8], [[3.0, 2.5, 2.2], [2.0, 2.1, 2.1], [4.0, 3.0, 2.5]], [[1, 2, 2], [3, 2, 2]]
 DRAW = {
     plots.plot_loss: lambda ax: plots.plot_loss(CURVES, levels={"uniform": 3.3}, ax=ax),
     plots.plot_histograms: lambda ax: plots.plot_histograms(GROUPS, limits=(-2, 2), ax=ax),
@@ -26,11 +28,16 @@ DRAW = {
     plots.plot_final_losses: lambda ax: plots.plot_final_losses(
         [1, 2], FINAL, xlabel="rate", ax=ax
     ),
+    plots.plot_normalization: lambda ax: plots.plot_normalization([3.0, 5.0], [-1.0, 1.0], ax=ax),
+    plots.plot_probabilities: lambda ax: plots.plot_probabilities("ab", {"p": [0.3, 0.7]}, ax=ax),
     plots.plot_tracking: lambda ax: plots.plot_tracking(
         [1, 2], [[0, 1], [2, 3]], [1, 2], level=1.5, ax=ax
     ),
     plots.plot_weights: lambda ax: plots.plot_weights([1, 10], [0.1, 0.01], left=0.5, ax=ax),
     plots.plot_bars: lambda ax: plots.plot_bars({"one": 1.0, "two": 2.0}, ylabel="loss", ax=ax),
+    plots.plot_sideways: lambda ax: plots.plot_sideways(*SIDEWAYS, mean=2.4, level=2.1, ax=ax),
+    plots.plot_spread: lambda ax: plots.plot_spread(*SPREAD, level=2.1, ax=ax),
+    plots.plot_excess: lambda ax: plots.plot_excess([2, 4, 8], [1.0, 0.2, -0.001], ax=ax),
 }
 every_plot = pytest.mark.parametrize("function", DRAW, ids=lambda function: function.__name__)
 
@@ -143,6 +150,21 @@ def test_histograms_of_groups_of_any_size_add_up_to_one(ax):
     plots.plot_histograms(GROUPS, limits=(-2, 2), ax=ax)
     assert [histogram(patch)[1].sum() for patch in ax.patches] == pytest.approx([1, 1])
     assert legend(ax) == ["plain", "batch norm"]
+
+
+def test_bins_count_everything_but_what_is_not_a_number():
+    values = torch.tensor([[np.inf, -np.inf, np.nan], [-1.0, 1.0, 0.3], [0.0, 0.0, -0.2]])
+    shares, edges = plots.bin_shares(values, limits=(-1, 1), bins=4)
+    np.testing.assert_allclose(shares, [2 / 9, 1 / 9, 3 / 9, 2 / 9])
+    np.testing.assert_allclose(edges, [-1, -0.5, 0, 0.5, 1])
+
+
+def test_histograms_of_unknown_labels_differ_in_colour(ax):
+    values = torch.tensor([0.5])
+    plots.plot_histograms({"start": values, "end": values}, limits=(0, 1), ax=ax)
+    first, second = ax.patches
+    assert not same_color(first.get_facecolor(), second.get_facecolor())
+    assert all(same_color(p.get_facecolor(), p.get_edgecolor()) for p in ax.patches)
 
 
 @pytest.mark.parametrize("scale", [0.01, 100])
@@ -262,3 +284,86 @@ def test_bars_have_their_names_and_differ_in_colour(ax):
     assert [label.get_text() for label in ax.get_xticklabels()] == ["one", "two"]
     assert not same_color(*(bar.get_facecolor() for bar in ax.patches))
     assert ax.get_ylabel() == "loss (nats)"
+
+
+def test_normalization_joins_the_two_places_of_each_example(ax):
+    plots.plot_normalization([3.0, 5.0, 4.0], torch.tensor([-1.0, 1.0, 0.0]), ax=ax)
+    joins = [[[3, 1], [-1, 0]], [[5, 1], [1, 0]], [[4, 1], [0, 0]]]
+    (lines,), (dots,) = ax.collections, ax.lines
+    np.testing.assert_array_equal(lines.get_segments(), joins)
+    np.testing.assert_array_equal(dots.get_xydata(), np.reshape(joins, (6, 2)))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["before", "after"]
+    assert list(ax.get_yticks()) == [1, 0]
+
+
+def test_normalization_may_wait_for_its_numbers(ax):
+    plots.plot_normalization([], [], ax=ax)
+    assert len(ax.collections[0].get_segments()) == len(ax.lines[0].get_xydata()) == 0
+    ax.figure.canvas.draw()
+
+
+def test_probabilities_are_bars_with_their_ranges_and_marks(ax):
+    plots.plot_probabilities(
+        "ab.",
+        {"these mates": torch.tensor([0.5, 0.3, 0.2])},
+        ranges={"all batches": [[0.4, 0.2, 0.1], [0.6, 0.5, 0.4]]},
+        marks={"calibrated": [0.45, 0.35, 0.1], "undragged": [0.1, 0.2, 0.3]},
+        ax=ax,
+    )
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.5, 0.3, 0.2])
+    ends = [[[0, 0.4], [0, 0.6]], [[1, 0.2], [1, 0.5]], [[2, 0.1], [2, 0.4]]]
+    np.testing.assert_allclose(ax.collections[0].get_segments(), ends)
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0.45, 0.35, 0.1], [0.1, 0.2, 0.3]]
+    assert len({line.get_marker() for line in ax.lines}) == 2
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "."]
+    assert legend(ax) == ["these mates", "all batches", "calibrated", "undragged"]
+    assert ax.get_ylabel() == "probability"
+
+
+def test_probabilities_alone_need_no_legend(ax):
+    plots.plot_probabilities("ab", {"p": [0.3, 0.7]}, ax=ax)
+    assert ax.get_legend() is None
+
+
+def test_a_histogram_on_its_side_reaches_to_one(ax):
+    plots.plot_sideways(*SIDEWAYS, mean=2.4, level=2.1, ax=ax)
+    (bars,) = ax.patches
+    heights, edges, _ = bars.get_data()
+    np.testing.assert_allclose(heights, [0.25, 1, 0.5])
+    assert edges.tolist() == SIDEWAYS[1]
+    assert bars.orientation == "horizontal"
+    assert [line.get_ydata()[0] for line in ax.lines] == [2.4, 2.1]
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1.05), (1.5, 3.0))
+
+
+def test_a_histogram_on_its_side_may_be_empty(ax):
+    plots.plot_sideways([0, 0], [1, 2, 3], mean=float("nan"), level=2, ax=ax)
+    assert ax.patches[0].get_data().values.tolist() == [0, 0]
+    ax.figure.canvas.draw()
+
+
+def test_spread_shows_mean_range_reference_and_level(ax):
+    sizes, (mean, low, high), reference = SPREAD
+    plots.plot_spread(*SPREAD, level=2.1, ax=ax)
+    assert [list(line.get_ydata()) for line in ax.lines] == [mean, *reference, [2.1, 2.1]]
+    vertices = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices.tolist()}
+    assert set(zip(sizes * 2, low + high, strict=True)) <= vertices
+    assert legend(ax) == [
+        "8 in 10 batches",
+        "mean",
+        "8 in 10, calibrated",
+        "whole split, calibrated",
+    ]
+    assert ax.get_xscale() == "log"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("batch size", "loss of a batch (nats)")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["4"]
+    assert {text.get_text() for text in ax.get_xticklabels(minor=True)} == {""}
+
+
+def test_excess_shows_numbers_of_either_sign(ax):
+    plots.plot_excess([2, 4, 8], [1.0, 0.2, -0.001], ax=ax)
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1.0, 0.2, -0.001], [0, 0]]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "symlog")
+    ax.figure.canvas.draw()
+    assert {"0", "0.1", "1"} <= {text.get_text() for text in ax.get_yticklabels()}

@@ -1,5 +1,6 @@
 """Pictures with sliders that answer at once: ``from bn_tutorial import explorers``."""
 
+from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.momentum import MomentumExplorer
 
-__all__ = ["MomentumExplorer"]
+__all__ = ["CalibrationExplorer", "MomentumExplorer"]

@@ -1,0 +1,437 @@
+"""The calibration explorer against networks written out in torch, without a browser."""
+
+import base64
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bn_tutorial as bn
+from bn_tutorial.explorers import calibration
+from bn_tutorial.explorers.calibration import KINDS, SIZES, CalibrationExplorer
+
+DRAWS = 4_096  # fewer than the reader gets
+RECIPE = bn.Recipe(steps=300)
+STATISTICS = ("batch", "running", "calibrated")
+
+pytestmark = pytest.mark.usefixtures("one_thread", "few_draws")
+
+
+@pytest.fixture(scope="module")
+def few_draws():
+    with pytest.MonkeyPatch.context() as patch:
+        given = calibration.DRAWS
+        patch.setattr(calibration, "DRAWS", DRAWS)
+        patch.setattr(calibration, "CHUNK", DRAWS // 2)
+        yield given
+
+
+@pytest.fixture(scope="module")
+def run(dataset):
+    return bn.train(dataset, RECIPE)
+
+
+@pytest.fixture(scope="module")
+def shared(run, dataset, few_draws):
+    return CalibrationExplorer(run, dataset)
+
+
+@pytest.fixture
+def explorer(shared):
+    shared.reset()
+    return shared
+
+
+def batches(split, n):
+    """Draw the batches as the docstring says: int64 Tensor (batches, n)."""
+    generator = torch.Generator().manual_seed(23)
+    return torch.randint(len(split), (DRAWS,), generator=generator).reshape(-1, n)
+
+
+def loss_of_batch(run, split, indices, statistics=None):
+    """Read one batch with its own or with given statistics, layer by layer in float64."""
+    p = {name: tensor.double() for name, tensor in run.parameters.items()}
+    x = p["embedding"][split.contexts[indices]].flatten(1)
+    for i in range(run.recipe.depth):
+        x = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
+        if statistics is None:
+            mean, variance = x.mean(0), x.var(0, correction=run.recipe.correction)
+        else:
+            mean, variance = statistics.mean[i].double(), statistics.std[i].double() ** 2
+        x_hat = (x - mean) / (variance + run.recipe.eps) ** 0.5
+        x = torch.tanh(p[f"norm.{i}.weight"] * x_hat + p[f"norm.{i}.bias"])
+    logits = x @ p["output.weight"] + p["output.bias"]
+    return F.cross_entropy(logits, split.targets[indices]).item()
+
+
+@pytest.mark.parametrize("n", [2, 4, 64, 1024])
+@pytest.mark.parametrize("split", KINDS)
+def test_losses_are_those_of_each_batch_by_itself(explorer, run, dataset, split, n):
+    examples = getattr(dataset, split)
+    fixed = {
+        "batch": None,
+        "running": bn.running_statistics(run, 0.001),
+        "calibrated": bn.calibrate(run, dataset.train),
+    }
+    several = batches(examples, n)
+    shown = [*range(min(20, len(several))), len(several) - 1]
+    for name, statistics in fixed.items():
+        losses = explorer.losses[name, split, n]
+        assert losses.shape == (DRAWS // n,)
+        expected = [loss_of_batch(run, examples, several[i], statistics) for i in shown]
+        np.testing.assert_allclose(losses[shown], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"depth": 2}, {"correction": 0, "hidden_bias": False}, {"eps": 0.5, "dtype": "float64"}],
+    ids=str,
+)
+def test_the_network_may_have_another_structure(dataset, changes):
+    run = bn.train(dataset, replace(RECIPE, **changes))
+    explorer = CalibrationExplorer(run, dataset)
+    calibrated = bn.calibrate(run, dataset.train)
+    for n in (4, 1024):
+        for i, indices in enumerate(batches(dataset.val, n)[:8]):
+            own = loss_of_batch(run, dataset.val, indices)
+            fixed = loss_of_batch(run, dataset.val, indices, calibrated)
+            assert explorer.losses["batch", "val", n][i] == pytest.approx(own, abs=1e-4)
+            assert explorer.losses["calibrated", "val", n][i] == pytest.approx(fixed, abs=1e-6)
+
+
+@pytest.mark.parametrize("split", KINDS)
+def test_the_level_is_the_calibrated_loss_of_the_split(explorer, run, dataset, split):
+    stats = bn.calibrate(run, dataset.train)
+    expected = bn.evaluate(run, getattr(dataset, split), stats)
+    for name in STATISTICS:
+        numbers = explorer.compute({"statistics": name, "split": split, "size": 8})
+        assert numbers.level == pytest.approx(expected, abs=1e-9)
+
+
+def test_with_fixed_statistics_the_mean_does_not_depend_on_the_size(explorer):
+    for name, split in itertools.product(("running", "calibrated"), KINDS):
+        means = explorer.compute({"statistics": name, "split": split, "size": 2}).curves[0]
+        np.testing.assert_allclose(means, means[0], rtol=1e-12)
+    for split in KINDS:
+        losses = explorer.losses["calibrated", split, 2]
+        noise = losses.std() / len(losses) ** 0.5
+        assert abs(losses.mean() - explorer.levels[split]) < 4 * noise
+
+
+def test_with_their_own_statistics_small_batches_are_worse_on_average(explorer):
+    for split in KINDS:
+        excess = explorer.compute({"statistics": "batch", "split": split, "size": 2}).curves[3]
+        assert (np.diff(excess[:6]) < 0).all()
+        assert excess[0] > 0.3
+
+
+def test_the_running_statistics_take_the_momentum(run, dataset, explorer):
+    other = CalibrationExplorer(run, dataset, momentum=0.1)
+    stats = bn.running_statistics(run, 0.1)
+    indices = batches(dataset.val, 64)[3]
+    expected = loss_of_batch(run, dataset.val, indices, stats)
+    assert other.losses["running", "val", 64][3] == pytest.approx(expected, abs=1e-6)
+    assert explorer.losses["running", "val", 64][3] != pytest.approx(expected, abs=1e-3)
+    other.state = {"statistics": "running"}
+    assert "with the running statistics (momentum 0.1): loss" in other.text
+    cumulative = CalibrationExplorer(run, dataset, momentum=None, state={"statistics": "running"})
+    assert "(momentum None)" in cumulative.text
+
+
+@pytest.mark.parametrize("n", [2, 8, 1024])
+@pytest.mark.parametrize("name", STATISTICS)
+def test_the_numbers_sum_up_the_losses(explorer, name, n):
+    numbers = explorer.compute({"statistics": name, "split": "test", "size": n})
+    losses, calibrated = (explorer.losses[kind, "test", n] for kind in (name, "calibrated"))
+    defined = ~np.isnan(losses)
+    assert (numbers.batches, numbers.undefined) == (DRAWS // n, (~defined).sum())
+    low, high = (np.percentile(losses[defined], q) for q in (10, 90))
+    excess = (losses - calibrated)[defined].mean()
+    np.testing.assert_allclose(numbers.now, [losses[defined].mean(), low, high, excess], atol=1e-9)
+    np.testing.assert_array_equal(numbers.now, numbers.curves[:, SIZES.index(n)])
+    np.testing.assert_array_equal(
+        numbers.reference[1],
+        explorer.compute({"statistics": "calibrated", "split": "test", "size": n}).curves[1],
+    )
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_no_batch_is_hidden(explorer, n):
+    numbers = explorer.compute({"statistics": "batch", "split": "val", "size": n})
+    losses = explorer.losses["batch", "val", n]
+    low, high = explorer._limits
+    below, above = numbers.outside
+    assert (below, above) == ((losses < low).mean(), (losses > high).mean())
+    counted = numbers.shares.sum() + below + above + numbers.undefined / numbers.batches
+    assert counted == pytest.approx(1)
+    edges = np.linspace(low, high, len(numbers.shares) + 1)
+    fullest = numbers.shares.argmax()
+    inside = (losses >= edges[fullest]) & (losses < edges[fullest + 1])
+    assert numbers.shares[fullest] == pytest.approx(inside.mean(), abs=1.5 / len(losses))
+
+
+def test_the_limits_hold_every_curve(explorer):
+    low, high = explorer._limits
+    for name, split in itertools.product(STATISTICS, KINDS):
+        curves = explorer.compute({"statistics": name, "split": split, "size": 2}).curves
+        assert low < curves[1].min() < curves[2].max() < high
+
+
+# batches of equal examples
+
+FEW = ["ox", "yak", "zebu", "gnu", "eland", "okapi", "kudu", "nyala", "oryx", "ibex"]
+
+
+def same_context(split, n):
+    contexts = split.contexts[batches(split, n)]  # (batches, n, T)
+    return (contexts == contexts[:, :1]).all(dim=(1, 2)).numpy()
+
+
+@pytest.fixture(scope="module")
+def small():
+    return bn.Dataset.from_words(FEW)  # equal contexts come often, also four at once
+
+
+def test_batches_of_equal_contexts_have_no_finite_loss_and_are_counted(small):
+    run = bn.train(small, bn.Recipe(steps=100))
+    explorer = CalibrationExplorer(run, small)
+    for n in (2, 4, 8):
+        equal = same_context(small.val, n)
+        np.testing.assert_array_equal(np.isnan(explorer.losses["batch", "val", n]), equal)
+        explorer.state = {"size": n}
+        assert explorer.numbers.undefined == equal.sum()
+        told = f"{equal.sum():,} of the batches have equal values in a unit: no finite loss"
+        assert (told in explorer.text) == bool(equal.any())
+    assert same_context(small.val, 4).sum() > 10
+    for name in ("running", "calibrated"):
+        assert explorer.compute({"statistics": name, "split": "val", "size": 2}).undefined == 0
+
+
+def test_rounding_does_not_give_equal_values_a_loss(small, monkeypatch):
+    class Rounding(calibration.Model):  # as where the mean of four equal values is not that value
+        def forward(self, contexts):
+            return np.nan_to_num(super().forward(contexts))
+
+    run = bn.train(small, bn.Recipe(steps=100))
+    monkeypatch.setattr(calibration, "Model", Rounding)
+    for n in (2, 4):
+        losses = calibration._losses_with_own(run, small.val, n)
+        np.testing.assert_array_equal(np.isnan(losses), same_context(small.val, n))
+
+
+def test_with_eps_batches_of_equal_contexts_have_a_loss(small):
+    run = bn.train(small, bn.Recipe(steps=100, eps=1e-5))
+    explorer = CalibrationExplorer(run, small, state={"size": 2})
+    assert same_context(small.val, 2).any()
+    assert explorer.numbers.undefined == 0
+    assert np.isfinite(explorer.losses["batch", "val", 2]).all()
+    assert "no finite loss" not in explorer.text
+
+
+def test_a_split_of_one_context_has_no_loss_with_own_statistics_at_all(small):
+    run = bn.train(small, bn.Recipe(steps=100))
+    one = replace(small.val, contexts=small.val.contexts[:1], targets=small.val.targets[:1])
+    explorer = CalibrationExplorer(run, replace(small, val=one))
+    assert explorer.numbers.undefined == explorer.numbers.batches
+    assert "loss nan on average" in explorer.text
+    explorer.state = {"statistics": "calibrated"}
+    assert "nan" not in explorer.text
+
+
+# as an explorer
+
+moves = st.fixed_dictionaries(
+    {},
+    optional={
+        "statistics": st.sampled_from(STATISTICS),
+        "split": st.sampled_from(list(KINDS)),
+        "size": st.sampled_from(SIZES),
+    },
+)
+
+
+@given(st.lists(moves, min_size=1, max_size=4), st.booleans())
+@settings(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
+def test_after_any_moves_it_equals_a_fresh_explorer(shared, run, dataset, several, one_by_one):
+    for move in several:
+        if one_by_one:
+            for name, value in move.items():
+                shared.controls[name].value = value
+        else:
+            shared.state = move
+    other = CalibrationExplorer(run, dataset, state=shared.state)
+    assert repr(shared) == repr(other)
+    assert shared.text == other.text
+    np.testing.assert_array_equal(shared.numbers.curves, other.numbers.curves)
+    assert shared._frames[shared.index] == other._frames[other.index]
+
+
+def test_every_picture_is_small_and_nothing_is_drawn_in_full_again(explorer):
+    pictures = set()
+    for name, split, n in itertools.product(STATISTICS, KINDS, SIZES):
+        explorer.state = {"statistics": name, "split": split, "size": n}
+        png, text = explorer._frames[explorer.index]
+        assert len(png) <= 32 * 1024
+        assert text == explorer.text
+        pictures.add(png)
+    assert len(pictures) == 90
+    assert explorer.draws == 1
+
+
+def test_the_picture_shows_the_numbers(explorer):
+    explorer.state = {"statistics": "batch", "split": "train", "size": 16}
+    numbers = explorer.numbers
+    shares, spread, bias = explorer.figure.axes
+    heights, edges, _ = shares.patches[0].get_data()
+    np.testing.assert_allclose(heights, numbers.shares / numbers.shares.max())
+    assert (edges[0], edges[-1]) == shares.get_ylim() == spread.get_ylim() == explorer._limits
+    mean, level = (line.get_ydata()[0] for line in shares.lines)
+    assert (mean, level) == (numbers.now[0], numbers.level)
+    drawn = [line.get_ydata() for line in spread.lines]
+    for line, expected in zip(drawn, [numbers.curves[0], *numbers.reference[1:3]], strict=False):
+        np.testing.assert_array_equal(line, expected)
+    np.testing.assert_array_equal(drawn[3], [numbers.level] * 2)
+    (path,) = spread.collections[0].get_paths()
+    assert {tuple(point) for point in zip(SIZES, numbers.curves[2], strict=True)} <= {
+        tuple(point) for point in path.vertices.tolist()
+    }
+    np.testing.assert_array_equal(bias.lines[0].get_ydata(), numbers.curves[3])
+    assert spread.lines[-1].get_xydata().tolist() == [[16, numbers.now[0]]]
+    assert bias.lines[-1].get_xydata().tolist() == [[16, numbers.now[3]]]
+
+
+def test_the_picture_tells_what_lies_outside(explorer):
+    explorer.state = {"size": 2}
+    below, above = explorer.numbers.outside
+    assert above > 0.01
+    texts = [text.get_text() for text in explorer.figure.axes[0].texts]
+    assert texts == [f"{below:.1%} below", f"{above:.1%} above"]
+    explorer.state = {"size": 256}
+    assert [text.get_text() for text in explorer.figure.axes[0].texts] == ["", ""]
+
+
+def test_the_text_says_what_is_seen(explorer):
+    mean, low, high, excess = explorer.numbers.now
+    assert explorer.text == (
+        "512 batches of 8 validation examples, each normalized with its own statistics: "
+        f"loss {mean:.2f} on average (+{excess:.3f} against calibrated statistics), "
+        f"{low:.2f} to {high:.2f} for 8 in 10; "
+        f"calibrated {explorer.levels['val']:.4f} on the whole split."
+    )
+    explorer.state = {"statistics": "calibrated", "split": "test", "size": 1024}
+    mean, low, high, _ = explorer.numbers.now
+    assert explorer.text == (
+        "4 batches of 1,024 test examples, normalized with the statistics of the training split: "
+        f"loss {mean:.2f} on average, {low:.2f} to {high:.2f} for 8 in 10; "
+        f"calibrated {explorer.levels['test']:.4f} on the whole split."
+    )
+
+
+def test_repr_has_the_key_numbers(explorer):
+    mean, low, high, _ = explorer.numbers.now
+    assert repr(explorer) == (
+        "CalibrationExplorer(statistics=batch, split=val, size=8, "
+        f"mean={mean:.2f}, range={low:.2f}..{high:.2f}, calibrated={explorer.levels['val']:.4f})"
+    )
+
+
+def test_a_page_without_kernel_has_picture_and_text(explorer):
+    explorer.state = {"size": 32}
+    bundle = explorer._repr_mimebundle_()
+    png = base64.b64decode(bundle["image/png"])
+    assert png == explorer._frames[SIZES.index(32)][0]
+    assert png.startswith(b"\x89PNG")
+    assert bundle["text/plain"] == repr(explorer)
+
+
+def test_presets_are_buttons(explorer):
+    buttons = {b.description: b for b in explorer.children[0].children[1].children}
+    assert list(buttons) == ["pairs", "as in training: 64", "pairs, calibrated", "Reset"]
+    buttons["pairs, calibrated"].click()
+    assert explorer.state == {"statistics": "calibrated", "split": "val", "size": 2}
+    buttons["as in training: 64"].click()
+    assert explorer.state == {"statistics": "batch", "split": "val", "size": 64}
+    buttons["Reset"].click()
+    assert explorer.state == {"statistics": "batch", "split": "val", "size": 8}
+
+
+def test_a_batch_size_that_the_slider_lacks_is_no_preset(dataset):
+    run = bn.train(dataset, bn.Recipe(steps=20, batch_size=50))
+    buttons = CalibrationExplorer(run, dataset).children[0].children[1].children
+    assert [b.description for b in buttons] == ["pairs", "pairs, calibrated", "Reset"]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"size": 3}, r"^size: expected one of \[2, 4, .*, 1024\], got 3$"),
+        ({"size": 1}, r"^size: expected one of .*, got 1$"),
+        ({"split": "all"}, r"^split: expected one of \['train', 'val', 'test'\], got 'all'$"),
+        ({"statistics": "own"}, r"^statistics: expected one of .*'calibrated'\], got 'own'$"),
+        ({"n": 2}, r"^state: expected statistics, split, size, got 'n'$"),
+    ],
+)
+def test_a_bad_state_is_refused_and_changes_nothing(explorer, run, dataset, state, message):
+    before, text = explorer.state, explorer.text
+    with pytest.raises(ValueError, match=message):
+        explorer.state = state
+    assert (explorer.state, explorer.text) == (before, text)
+
+
+def test_a_bad_state_is_refused_by_the_constructor(run, dataset):
+    with pytest.raises(ValueError, match=r"^size: expected one of"):
+        CalibrationExplorer(run, dataset, state={"size": 3})
+
+
+def test_an_error_reaches_test_and_reader_and_the_next_move_works(explorer, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(explorer, "compute", lambda state: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            explorer.controls["size"].value = 512
+        assert "ZeroDivisionError" in explorer.picture.text
+        assert isinstance(explorer.error, ZeroDivisionError)
+    explorer.controls["split"].value = "test"
+    assert explorer.error is None
+    assert explorer.picture.text == explorer.text
+    assert explorer.text.startswith("8 batches of 512 test examples")
+
+
+@pytest.mark.parametrize("norm", [None, "layer"])
+def test_a_run_without_batch_norm_is_refused(dataset, norm):
+    run = bn.train(dataset, bn.Recipe(steps=5, norm=norm))
+    with pytest.raises(ValueError, match=r"^run: expected one with batch norm .*, got Run\(5"):
+        CalibrationExplorer(run, dataset)
+
+
+def test_a_run_without_recorded_statistics_is_refused(dataset):
+    run = bn.train(dataset, bn.Recipe(steps=5), record=None)
+    with pytest.raises(ValueError, match=r"^run: expected one with batch norm and recorded stat"):
+        CalibrationExplorer(run, dataset)
+
+
+def test_a_run_that_diverged_is_refused(dataset):
+    run = bn.train(dataset, bn.Recipe(steps=200, learning_rate=1e30))
+    assert run.diverged_at is not None
+    with pytest.raises(ValueError, match=r"^run: expected .* not diverged .*, diverged\)$"):
+        CalibrationExplorer(run, dataset)
+
+
+def test_a_momentum_that_is_none_is_refused(run, dataset):
+    with pytest.raises(ValueError, match=r"^momentum: expected a number from 0 to 1"):
+        CalibrationExplorer(run, dataset, momentum=2)
+
+
+def test_a_dataset_that_does_not_fit_is_refused(run):
+    other = bn.Dataset.from_words(FEW, block_size=4)
+    with pytest.raises(ValueError, match=r"^contexts: expected indices of shape \(N, 3\)"):
+        CalibrationExplorer(run, other)
+
+
+def test_the_reader_gets_as_many_draws_as_the_docstring_says(few_draws):
+    assert f"{few_draws:,} examples are drawn" in CalibrationExplorer.__doc__
+    assert all(few_draws % n == 0 for n in SIZES)
