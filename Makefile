@@ -34,8 +34,9 @@ test-browser: $(BROWSER)
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
 
-bench: $(READY)
-	$(BIN)/python benchmarks/engine.py
+bench: $(BROWSER)
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.interaction
 
 clean:
 	rm -rf .venv

@@ -1,6 +1,6 @@
 """How fast training is, against PyTorch's ways of doing the same: one table, everything in one run.
 
-``make bench``, or ``python benchmarks/engine.py [--steps N] [--repeats N]``. Every row trains the
+``make bench``, or ``python -m benchmarks.engine [--steps N] [--repeats N]``. Every row trains the
 seed recipe with batch norm; rows take turns, so that a busy moment of the machine hits them all,
 and the table gives medians. The factor is the plain loop's time over the row's, per run.
 """

@@ -1,0 +1,236 @@
+"""How fast explorers answer: from a key press to changed pixels in JupyterLab, in one run.
+
+``make bench``, or ``python -m benchmarks.interaction [--keys N] [NAME ...]``. Each explorer stands
+beside an ``interact`` that draws the same picture of the same numbers; both are moved by the same
+keys and drags, directly and through a line that delays everything by 100 ms each way. Needs
+Chromium, like the browser tests.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+
+import bn_tutorial as bn
+from bn_tutorial.explorers import MomentumExplorer
+from tools.lab import lab
+
+DELAY = 0.1  # s each way
+SECONDS = 3  # of a drag
+
+SETUP = """\
+%matplotlib inline
+import matplotlib.pyplot as plt
+from ipywidgets import SelectionSlider, interact
+import bn_tutorial as bn
+from bn_tutorial import explorers
+
+dataset = bn.Dataset.from_words(bn.load_words())
+run = bn.train(dataset, bn.Recipe(hidden_bias=False, steps={steps}))
+runs = {runs}
+"""
+INTERACT = """\
+twin = {call}
+name, control = next((k, c) for k, c in twin.controls.items() if hasattr(c, "readout"))
+slider = SelectionSlider(options=control.options, value=control.value, description=name)
+
+def redraw(value):
+    numbers = twin.compute(twin.state | {{name: value}})
+    figure = plt.figure(figsize=twin.figure.get_size_inches(), dpi=100, layout="constrained")
+    twin.build(figure, numbers)
+    twin.update(numbers)
+    twin.set_scene(numbers)
+    plt.show()
+
+interact(redraw, value=slider);
+"""
+CALLS = {
+    "ActivationExplorer": "explorers.ActivationExplorer(dataset)",
+    "BatchMatesExplorer": "explorers.BatchMatesExplorer(run, dataset)",
+    "CalibrationExplorer": "explorers.CalibrationExplorer(run, dataset)",
+    "MomentumExplorer": "explorers.MomentumExplorer(run, dataset)",
+    "LearningRateExplorer": "explorers.LearningRateExplorer(dataset, runs)",
+}
+SWEEP = """bn.sweep(
+    dataset, bn.Recipe(steps=300), norm=[None, "batch"], hidden_gain=[1.0],
+    learning_rate=[10 ** (i / 12 - 3) for i in range(49)])"""
+EXPLORER, INTERACTIVE = ".bn-explorer img", ".widget-interact .jp-OutputArea-output img"
+
+
+def write_notebook(folder, name):
+    """Write the notebook of one explorer: preparation, explorer, interact."""
+    runs = SWEEP if name == "LearningRateExplorer" else None
+    cells = [
+        SETUP.format(steps=50_000 if name == "MomentumExplorer" else 3_000, runs=runs),
+        CALLS[name],
+        INTERACT.format(call=CALLS[name]),
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+@contextmanager
+def slow_line(port):
+    """Pass connections on to a port, delayed: yields the port to use in its place."""
+
+    async def pump(reader, writer):
+        line = asyncio.Queue()
+
+        async def receive():
+            while data := await reader.read(65_536):
+                line.put_nowait((time.monotonic() + DELAY, data))
+            line.put_nowait((time.monotonic() + DELAY, b""))
+
+        receiving = asyncio.ensure_future(receive())
+        try:
+            while True:
+                due, data = await line.get()
+                await asyncio.sleep(due - time.monotonic())
+                if not data:
+                    break
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            receiving.cancel()
+            writer.close()
+
+    async def connect(reader, writer):
+        upstream = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(
+            pump(reader, upstream[1]), pump(upstream[0], writer), return_exceptions=True
+        )
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(
+        asyncio.start_server(connect, "127.0.0.1", 0), loop
+    ).result()
+    yield server.sockets[0].getsockname()[1]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+def run_next_cell(notebook):
+    """Run the selected cell and select the next."""
+    notebook.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+
+
+def measure(notebook, keys):
+    """Measure the explorer and the interact of an open notebook: dict of name to dict."""
+    page = notebook.page
+    page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }")
+    run_next_cell(notebook)
+    notebook.wait()
+    page.evaluate(f"() => watchPicture('{EXPLORER}')")
+    begin = page.evaluate("() => performance.now()")
+    run_next_cell(notebook)
+    page.wait_for_function("() => seen.some(frame => frame.source)")
+    first = page.evaluate("() => seen.find(frame => frame.source).time") - begin
+    (explorer,) = notebook.explorers()
+    explorer.settle()
+    run_next_cell(notebook)
+    notebook.wait()
+    page.locator(INTERACTIVE).wait_for()
+    return {
+        "explorer": moves(page, EXPLORER, explorer.slider(), keys)
+        | {"first": first, "flip": explorer.ask("_flip") is not None},
+        "interact": moves(
+            page, INTERACTIVE, page.locator(".widget-interact .noUi-handle").first, keys
+        ),
+    }
+
+
+def moves(page, selector, handle, keys):
+    """Measure key presses and a drag: latencies in ms, frames a second, ms after the release."""
+    page.evaluate(f"() => watchPicture({selector!r})")
+    page.wait_for_timeout(1_000)
+    latencies = []
+    handle.focus()
+    for number in range(keys):
+        before = page.evaluate("() => seen.length")
+        page.keyboard.press("ArrowLeft" if number % 6 < 3 else "ArrowRight")
+        page.wait_for_function(f"() => seen.slice({before}).some(frame => frame.source)")
+        latencies.append(
+            page.evaluate(f"() => seen.slice({before}).find(f => f.source).time - pressed")
+        )
+        page.wait_for_timeout(400)
+    before = page.evaluate("() => seen.length")
+    times = handle.evaluate(
+        "(handle, how) => drag(handle, how)",
+        {"seconds": SECONDS, "from": 0.1, "to": 0.9, "turns": 2},
+    )
+    page.wait_for_timeout(3_000)
+    shown = [f["time"] for f in page.evaluate(f"() => seen.slice({before})") if f["source"]]
+    frames = sum(times["begin"] <= time <= times["end"] for time in shown)
+    page.evaluate("() => { watching = null }")
+    return {
+        "latencies": sorted(latencies),
+        "frames": frames / SECONDS,
+        "backlog": max(0.0, max(shown, default=0) - times["end"]),
+    }
+
+
+def recompute():
+    """Return the milliseconds of a new momentum over 50,000 recorded steps of 100 units."""
+    dataset = bn.Dataset.from_words(bn.load_words())
+    explorer = MomentumExplorer(bn.train(dataset, bn.Recipe()), dataset)
+    times = []
+    for number in range(51):
+        state = explorer.state | {"momentum": 0.00123 + number * 1e-6}
+        start = time.perf_counter()
+        explorer.compute(state)
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def row(name, result, interact):
+    """Format one row of the table."""
+    latencies = result["latencies"]
+    median, p95 = statistics.median(latencies), latencies[int(0.95 * (len(latencies) - 1))]
+    times = statistics.median(interact["latencies"]) / median
+    first = f"{result['first'] / 1e3:.2f}" if "first" in result else ""
+    return (
+        f"| {name} | {median:.0f} / {p95:.0f} | {times:.1f} | {result['frames']:.0f} "
+        f"| {result['backlog']:.0f} | {first} |"
+    )
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(CALLS), metavar="NAME")
+    parser.add_argument("--keys", type=int, default=24)
+    arguments = parser.parse_args()
+    print(
+        "| | key to pixels, ms: median / p95 | times as fast as interact "
+        "| frames/s in a drag | ms after release | first picture, s |\n|---|---|---|---|---|---|"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.names:
+            write_notebook(Path(folder), name)
+        for through, where in ((None, ""), (slow_line, ", 100 ms away")):
+            with lab(folder, through=through) as open_notebook:
+                for name in arguments.names:
+                    with open_notebook(f"{name}.ipynb") as notebook:
+                        results = measure(notebook, arguments.keys)
+                    kind = "flipbook" if results["explorer"].pop("flip") else "live"
+                    for label, what in ((kind, "explorer"), ("interact", "interact")):
+                        text = row(f"{name}, {label}{where}", results[what], results["interact"])
+                        print(text, flush=True)
+    print(f"\nMomentumExplorer, the state for a new momentum: {recompute():.1f} ms (median of 51)")
+
+
+if __name__ == "__main__":
+    main()
