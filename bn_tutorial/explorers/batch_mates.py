@@ -1,0 +1,403 @@
+"""How one example's prediction follows the examples that it shares a batch with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bn_tutorial import plots
+from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.statistics import calibrate, check_contexts
+
+EXAMPLES = {"inm": "e", "ous": ".", ".sc": "r", "oti": "c"}  # from words of the validation split
+BATCH_SIZES = (4, 8, 16, 64)
+BATCHES = 50  # batches of mates to choose from
+SHIFTS = [step / 4 for step in range(-12, 13)]  # in calibrated standard deviations
+SHOWN = 8  # symbols whose probabilities are drawn, at most
+TICKS = (-6, -3, 0, 3, 6)
+CALIBRATED, BATCH, UNDRAGGED = 1.65, 1.3, -0.35  # heights in the left panel; x at 1, x_hat at 0
+ROWS = {
+    CALIBRATED: "calibrated\nmean ± std",
+    BATCH: "this batch's\nmean ± std",
+    1: "x",
+    0: "x_hat",
+    UNDRAGGED: "undragged",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a batch makes of one unit, and what the network predicts for the example.
+
+    Attributes
+    ----------
+    mean, std : float
+        Of the unit's x over the batch; ``std`` with the recipe's correction, without eps.
+    x_hat : ndarray (B,)
+    probabilities : ndarray (V,)
+    """
+
+    mean: float
+    std: float
+    x_hat: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What the picture shows: one unit over the batch and a prediction, undragged and dragged.
+
+    Attributes
+    ----------
+    state : dict
+    dragged : int
+        A place in the batch. The example's own is 0.
+    contexts : list of str
+        Of the whole batch.
+    x : ndarray (B,)
+        The unit's, after the drag.
+    before, after : Reading
+    """
+
+    state: dict
+    dragged: int
+    contexts: list[str]
+    x: np.ndarray
+    before: Reading
+    after: Reading
+
+
+class BatchMatesExplorer(Explorer):
+    """Drag one example of a batch in one unit, and see all the others follow.
+
+    The trained network reads an example together with others from the training split, and
+    normalizes with the statistics of this batch, as in training. A drag changes the x of one of
+    them in one unit, and by the unit's mean and standard deviation the x_hat of all. x stands
+    where x_hat would with the calibrated statistics, so a line that is not vertical is the batch's
+    doing.
+
+    Beside it stand the probabilities of the next symbol: with these mates dragged and undragged,
+    in all batches to choose from, and with the calibrated statistics. A click on a dot takes it to
+    be dragged.
+
+    Parameters
+    ----------
+    run : Run
+        With one BatchNorm. It starts at the unit in which a drag changes the prediction most.
+    dataset : Dataset
+        The mates are drawn from ``dataset.train``, on which it calibrates too.
+    examples : dict of str to str, optional
+        Contexts, each with the symbol that came next.
+    state : dict, optional
+        Of ``dragged`` (0 is the example itself, 1 its first mate; where the batch is too small,
+        its last), ``shift`` (one of ``SHIFTS``: calibrated standard deviations of the unit),
+        ``unit``, ``example`` (a context), ``batch_size`` (one of ``BATCH_SIZES``) and ``mates``
+        (number of the batch, from 1 to ``BATCHES``).
+
+    Raises
+    ------
+    ValueError
+        If the run has not one BatchNorm or diverged, or the dataset or an example doesn't fit it.
+    """
+
+    def __init__(self, run, dataset, *, examples=EXAMPLES, state=None):
+        _check(run, dataset, examples)
+        self._run, self._vocabulary = run, dataset.vocabulary
+        self._parameters = {name: p.double().numpy() for name, p in run.parameters.items()}
+        statistics = calibrate(run, dataset.train)
+        self._mean, self._std = (s[0].double().numpy() for s in (statistics.mean, statistics.std))
+        self._scale = np.sqrt(self._std**2 + run.recipe.eps)  # (H,)
+        self._train, generator = dataset.train.contexts, torch.Generator().manual_seed(23)
+        self._train_x = self._preactivations(self._train)  # (N, H)
+        shape = BATCHES, max(BATCH_SIZES) - 1
+        self._mates = torch.randint(len(self._train), shape, generator=generator).numpy()
+        self._targets = {c: self._vocabulary.encode(t).item() for c, t in examples.items()}
+        encoded = {c: self._vocabulary.encode(c)[None] for c in examples}  # (1, T)
+        self._example_x = {c: self._preactivations(one)[0] for c, one in encoded.items()}
+        statistics = self._mean, self._std
+        self.calibrated = {c: self._predict(x, *statistics) for c, x in self._example_x.items()}
+        self.ranges = {(c, b): self._range(c, b) for c in examples for b in BATCH_SIZES}
+        self._shown = {c: self._likeliest(c) for c in examples}
+        far_left = {"dragged": 1, "shift": -3.0}
+        presets = {
+            "drag a mate far to the left": far_left | {"batch_size": 8},
+            "the same in a batch of 64": far_left | {"batch_size": 64},
+            "let go": {"shift": 0.0},
+        }
+        controls = self._make_controls()
+        super().__init__(controls, flip="shift", presets=presets, state=state, size=(9, 3.9))
+
+    def _make_controls(self):
+        places = {"the example": 0} | {f"mate {i}": i for i in range(1, max(BATCH_SIZES))}
+        examples = {f"{c} → {self._vocabulary.symbols[t]}": c for c, t in self._targets.items()}
+        controls = {
+            "dragged": choice("drag", places),
+            "shift": slider("drag by (std)", SHIFTS, 0.0),
+            "unit": slider("unit", range(len(self._mean)), 0, "{}"),
+            "example": choice("example", examples),
+            "batch_size": choice("batch size B", {str(b): b for b in BATCH_SIZES}),
+            "mates": slider("batch of mates", range(1, BATCHES + 1), 1, "{}"),
+        }
+        controls["dragged"].value, controls["batch_size"].value = 1, 8
+        state = {name: control.value for name, control in controls.items()}
+        controls["unit"].value = self._liveliest(state)
+        return controls
+
+    def _liveliest(self, state):
+        """Find the unit in which a drag changes the prediction most."""
+        target = self._targets[state["example"]]
+
+        def change(unit):
+            drags = [self.compute(state | {"unit": unit, "shift": s}) for s in (-3.0, 3.0)]
+            changes = [n.after.probabilities - n.before.probabilities for n in drags]
+            return np.nan_to_num(np.abs(changes)[:, target].max())
+
+        return max(range(len(self._mean)), key=change)
+
+    def _likeliest(self, context):
+        """Choose the symbols to show, the target among them, with the calibrated statistics."""
+        p, target = self.calibrated[context], self._targets[context]
+        others = [symbol for symbol in np.argsort(-p, kind="stable") if symbol != target]
+        return sorted([target, *others[: SHOWN - 1]], key=lambda symbol: -p[symbol])
+
+    # the network
+
+    def _preactivations(self, contexts):
+        """Contexts (N, T) -> x (N, H)."""
+        p = self._parameters
+        embedded = p["embedding"][contexts.numpy()].reshape(len(contexts), -1)
+        return embedded @ p["hidden.0.weight"] + p.get("hidden.0.bias", 0.0)
+
+    def _measure(self, x):
+        """Batches (..., B, H) -> mean and std (..., H)."""
+        return x.mean(axis=-2), x.std(axis=-2, ddof=self._run.recipe.correction)
+
+    def _normalize(self, x, mean, std):
+        # equal numbers and eps 0 give 0/0: the picture is as empty as the answer
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (x - mean) / np.sqrt(std**2 + self._run.recipe.eps)
+
+    def _predict(self, x, mean, std):
+        """Examples, mean and std (..., H) -> probabilities (..., V)."""
+        p = self._parameters
+        y = p["norm.0.weight"] * self._normalize(x, mean, std) + p["norm.0.bias"]
+        logits = np.tanh(y) @ p["output.weight"] + p["output.bias"]
+        e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+
+    def _range(self, context, batch_size):
+        """Give the smallest and the largest probabilities in all batches: ndarray (2, V)."""
+        x = self._example_x[context]
+        mates = self._train_x[self._mates[:, : batch_size - 1]]  # (BATCHES, B - 1, H)
+        own = np.broadcast_to(x, (BATCHES, 1, len(x)))
+        p = self._predict(x, *self._measure(np.concatenate([own, mates], axis=1)))
+        return np.stack([np.fmin.reduce(p), np.fmax.reduce(p)])
+
+    def _read(self, x, unit):
+        """Read a batch (B, H), the example first: Reading."""
+        mean, std = self._measure(x)
+        return Reading(
+            mean=mean[unit].item(),
+            std=std[unit].item(),
+            x_hat=self._normalize(x[:, unit], mean[unit], std[unit]),
+            probabilities=self._predict(x[0], mean, std),
+        )
+
+    def compute(self, state):
+        """Send the batch through the network, undragged and dragged: Numbers."""
+        mates = self._mates[state["mates"] - 1, : state["batch_size"] - 1]
+        x = np.vstack([self._example_x[state["example"]], self._train_x[mates]])  # (B, H)
+        unit, dragged = state["unit"], min(state["dragged"], len(x) - 1)
+        before = self._read(x, unit)
+        x[dragged, unit] += state["shift"] * self._std[unit]
+        contexts = [self._vocabulary.decode(context) for context in self._train[mates].tolist()]
+        return Numbers(
+            state=state,
+            dragged=dragged,
+            contexts=[state["example"], *contexts],
+            x=x[:, unit],
+            before=before,
+            after=self._read(x, unit),
+        )
+
+    # the picture
+
+    def build(self, figure, numbers):
+        """Draw both panels. All of it moves but axes, rows and the calibrated mean and std."""
+        left, right = self._axes = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.75, 1]})
+        return self._build_unit(left) + self._build_prediction(right)
+
+    def _build_unit(self, ax):
+        plots.plot_normalization([], [], ax=ax)
+        (self._joins,), (self._dots,) = ax.collections, ax.lines
+        ax.plot([-1, 0, 1], [CALIBRATED] * 3, "|--", color=plots.ORANGE, markersize=11)
+        (self._spread,) = ax.plot([], [], "|-", color=plots.BLUE, markersize=11, linewidth=2)
+        (self._undragged,) = ax.plot([], [], "|", color=plots.GREY, markersize=8)
+        (self._was,) = ax.plot([], [], "*", color="black", mfc="none", markersize=12)
+        (self._star,) = ax.plot([], [], "*-", color="black", markersize=12)
+        (self._ring,) = ax.plot([], [], "o:", color=plots.ORANGE, mfc="none", markersize=13, mew=2)
+        words = {"ha": "center", "va": "center", "family": "monospace"}
+        self._names = [ax.text(0, height, "", **words) for height in (-0.15, 1.13)]
+        place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+        self._ticks = [ax.text(z, 1.02, "", **place) for z in TICKS]  # texts, so that they can move
+        reach = np.abs((self._train_x - self._mean) / self._scale).max() + max(SHIFTS) + 0.2
+        ax.set(xlim=(-reach, reach), ylim=(-0.55, 1.85), xticks=TICKS)
+        ax.set_yticks(list(ROWS), ROWS.values())
+        ax.tick_params(top=True)
+        ax.set_xlabel("x_hat, in standard deviations from the batch's mean")
+        ax.set_title("x of one unit (a vertical line: x_hat as calibrated)", size="medium", pad=18)
+        marks = [self._spread, self._undragged, self._was, self._star, self._ring]
+        return [self._joins, self._dots, *marks, *self._names, *self._ticks]
+
+    def _build_prediction(self, ax):
+        zeros = np.zeros(min(SHOWN, len(self._vocabulary)))
+        plots.plot_probabilities(
+            [""] * len(zeros),
+            {"these mates": zeros},
+            ranges={f"all {BATCHES} batches": [zeros, zeros]},
+            marks={"calibrated": zeros, "undragged": zeros},
+            ax=ax,
+        )
+        ax.set(ylim=(0, 1))
+        self._bars, (self._whiskers,), self._marks = ax.patches, ax.collections, ax.lines
+        return [*self._bars, self._whiskers, *self._marks]
+
+    def joins(self, numbers):
+        """Give the two ends of each example's line in the left panel: ndarray (B, 2, 2)."""
+        unit = numbers.state["unit"]
+        z = (numbers.x - self._mean[unit]) / self._scale[unit]
+        places = np.stack([z, numbers.after.x_hat], axis=1)  # (B, 2)
+        return np.stack([places, np.broadcast_to([1.0, 0.0], places.shape)], axis=2)
+
+    def update(self, numbers):
+        """Move the dots, and give bars and marks their heights."""
+        joins = self.joins(numbers)
+        self._update_dots(numbers, joins)
+        self._update_names(numbers, joins)
+        self._update_prediction(numbers)
+
+    def _update_dots(self, numbers, joins):
+        mean, scale = (s[numbers.state["unit"]] for s in (self._mean, self._scale))
+        self._joins.set_segments(joins)
+        self._dots.set_data(*joins.reshape(-1, 2).T)
+        self._star.set_data(*joins[0].T)
+        self._ring.set_data(*joins[numbers.dragged].T)
+        ends = numbers.after.mean + np.array([-1, 0, 1]) * numbers.after.std
+        self._spread.set_data((ends - mean) / scale, [BATCH] * 3)
+        undragged = numbers.before.x_hat
+        self._undragged.set_data(undragged, np.full(len(undragged), UNDRAGGED))
+        self._was.set_data(undragged[:1], [UNDRAGGED])
+        for text, z in zip(self._ticks, TICKS, strict=True):
+            text.set_text(f"{mean + z * scale:.1f}")
+
+    def _update_names(self, numbers, joins):
+        example, dragged = self._names
+        example.set(x=joins[0, 1, 0], text=numbers.contexts[0])
+        dragged.set(x=joins[numbers.dragged, 0, 0], text=numbers.contexts[numbers.dragged])
+
+    def _update_prediction(self, numbers):
+        context, batch_size = numbers.state["example"], numbers.state["batch_size"]
+        shown = self._shown[context]
+        for bar, p in zip(self._bars, numbers.after.probabilities[shown], strict=True):
+            bar.set_height(p)
+        low, high = self.ranges[context, batch_size][:, shown]
+        places = np.arange(len(shown))
+        ends = np.array([[places, low], [places, high]])  # (2, 2, symbols)
+        self._whiskers.set_segments(ends.transpose(2, 0, 1))
+        calibrated, undragged = self._marks
+        calibrated.set_ydata(self.calibrated[context][shown])
+        undragged.set_ydata(numbers.before.probabilities[shown])
+
+    def scene(self, state):
+        """Give what the still parts depend on: the example, whose likeliest symbols are shown."""
+        return state["example"]
+
+    def set_scene(self, numbers):
+        """Name the symbols, with the one that really came next in bold."""
+        context, ax = numbers.state["example"], self._axes[1]
+        shown, target = self._shown[context], self._targets[context]
+        ax.set_xticks(range(len(shown)), self._vocabulary.decode(shown))
+        for label, symbol in zip(ax.get_xticklabels(), shown, strict=True):
+            label.set_weight("bold" if symbol == target else "normal")
+        really = self._vocabulary.symbols[target]
+        ax.set_xlabel(f"next symbol after '{context}' (really: '{really}')")
+
+    def arrange(self, state):
+        """Take the last mate where the batch is too small for the one that was chosen."""
+        self.controls["dragged"].value = min(state["dragged"], state["batch_size"] - 1)
+
+    def clicked(self, x, y):
+        """Take the example whose dot is nearest, to drag it from where it stands."""
+        left = self._axes[0]
+        if not left.bbox.contains(x, y):
+            return
+        dots = left.transData.transform(self.joins(self.numbers).reshape(-1, 2))  # (2 B, 2)
+        nearest = int(np.hypot(*(dots - [x, y]).T).argmin()) // 2
+        if nearest != self.numbers.dragged:
+            self.state = {"dragged": nearest, "shift": 0.0}
+
+    # in words
+
+    def describe(self, numbers):
+        """Say what the batch, and a drag, do to the example and to its prediction."""
+        context = numbers.state["example"]
+        target = self._targets[context]
+        before, after = (r.probabilities[target] for r in (numbers.before, numbers.after))
+        undragged = f" ({before:.2f} undragged)" if numbers.state["shift"] else ""
+        return (
+            f"Unit {numbers.state['unit']} in a batch of {len(numbers.x)}. "
+            f"{self._describe_unit(numbers)} "
+            f"Probability of '{self._vocabulary.symbols[target]}' after '{context}': {after:.2f} "
+            f"with these mates{undragged}, {self.calibrated[context][target]:.2f} calibrated."
+        )
+
+    def _describe_unit(self, numbers):
+        before, after, shift = numbers.before, numbers.after, numbers.state["shift"]
+        correction, context = self._run.recipe.correction, numbers.contexts[0]
+        if not shift:
+            calibrated = self.joins(numbers)[0, 0, 0]
+            return (
+                f"Mean {after.mean:.2f}, std {after.std:.2f} (correction {correction}). x_hat of "
+                f"'{context}' is {after.x_hat[0]:.2f}; calibrated it would be {calibrated:.2f}."
+            )
+        who = f"mate {numbers.dragged}" if numbers.dragged else "the example"
+        furthest = np.abs(np.delete(after.x_hat - before.x_hat, numbers.dragged)).max()
+        return (
+            f"Dragging {who}, '{numbers.contexts[numbers.dragged]}', by {shift:g} std moves the "
+            f"mean from {before.mean:.2f} to {after.mean:.2f}, the std (correction {correction}) "
+            f"from {before.std:.2f} to {after.std:.2f}, x_hat of '{context}' from "
+            f"{before.x_hat[0]:.2f} to {after.x_hat[0]:.2f}, and those of the others by up to "
+            f"{furthest:.2f}."
+        )
+
+    def key_numbers(self, numbers):
+        """Give the unit's statistics, and the probability of the symbol that really came next."""
+        context = numbers.state["example"]
+        target = self._targets[context]
+        return {
+            "mean": f"{numbers.after.mean:.2f}",
+            "std": f"{numbers.after.std:.2f}",
+            "p": f"{numbers.after.probabilities[target]:.2f}",
+            "calibrated": f"{self.calibrated[context][target]:.2f}",
+        }
+
+
+def _check(run, dataset, examples):
+    """Raise a ValueError that says so where these don't fit together."""
+    recipe, symbols = run.recipe, len(run.parameters["embedding"])
+    if recipe.norm != "batch" or recipe.depth != 1 or run.diverged_at is not None:
+        raise ValueError(
+            'run: expected one with one BatchNorm (depth=1, norm="batch") that did not diverge, '
+            f"got {run!r} with depth={recipe.depth}, norm={recipe.norm!r}"
+        )
+    if len(dataset.vocabulary) != symbols:
+        raise ValueError(
+            f"dataset: expected the {symbols} symbols that the run was trained with, "
+            f"got {len(dataset.vocabulary)}"
+        )
+    if not examples:
+        raise ValueError("examples: expected at least one context with its next symbol, got none")
+    for context, target in examples.items():
+        check_contexts(run, dataset.vocabulary.encode(context)[None])
+        if len(target) != 1:
+            raise ValueError(f"examples[{context!r}]: expected one symbol, got {target!r}")

@@ -1,0 +1,469 @@
+"""The batch-mates explorer against torch's own arithmetic, without a browser."""
+
+import base64
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import bn_tutorial as bn
+from bn_tutorial.explorers.batch_mates import (
+    BATCH_SIZES,
+    BATCHES,
+    EXAMPLES,
+    SHIFTS,
+    BatchMatesExplorer,
+)
+
+HIDDEN = 10
+SMALL = {"hidden": HIDDEN, "steps": 300, "batch_size": 32}
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def run(dataset):
+    return bn.train(dataset, bn.Recipe(**SMALL))
+
+
+@pytest.fixture(scope="module")
+def shared(run, dataset):
+    return BatchMatesExplorer(run, dataset)
+
+
+@pytest.fixture
+def explorer(shared):
+    shared.reset()
+    return shared
+
+
+def network(run, contexts, unit=0, drag=(0, 0.0)):
+    """Read a batch in plain torch: its x, mean, std, x_hat (B, H), and probabilities (B, V)."""
+    p = {name: tensor.double() for name, tensor in run.parameters.items()}
+    x = p["embedding"][contexts].flatten(1) @ p["hidden.0.weight"] + p.get("hidden.0.bias", 0)
+    place, by = drag
+    x[place, unit] += by
+    std, mean = torch.std_mean(x, dim=0, correction=run.recipe.correction)
+    x_hat = (x - mean) / (std**2 + run.recipe.eps).sqrt()
+    h = torch.tanh(x_hat * p["norm.0.weight"] + p["norm.0.bias"])
+    probabilities = (h @ p["output.weight"] + p["output.bias"]).softmax(dim=1)
+    return x, mean, std, x_hat, probabilities
+
+
+def encode(dataset, contexts):
+    return torch.stack([dataset.vocabulary.encode(context) for context in contexts])
+
+
+def expect_reading(reading, run, contexts, unit, drag):
+    x, mean, std, x_hat, probabilities = network(run, contexts, unit, drag)
+    assert reading.mean == pytest.approx(mean[unit].item(), abs=1e-12)
+    assert reading.std == pytest.approx(std[unit].item())
+    np.testing.assert_allclose(reading.x_hat, x_hat[:, unit], atol=1e-12)
+    np.testing.assert_allclose(reading.probabilities, probabilities[0], atol=1e-12)
+    return x[:, unit]
+
+
+STATES = [
+    {},
+    {"shift": -3.0},
+    {"shift": 3.0, "batch_size": 4, "dragged": 3, "mates": BATCHES},
+    {"shift": 0.75, "batch_size": 16, "dragged": 0, "mates": 17, "example": "ous", "unit": 4},
+    {"shift": -0.25, "batch_size": 64, "dragged": 63, "example": "oti", "unit": HIDDEN - 1},
+    {"shift": 3.0, "batch_size": 64, "dragged": 1, "mates": 2, "example": ".sc", "unit": 0},
+]
+KINDS = [{}, {"correction": 0, "eps": 0.1}, {"hidden_bias": False, "dtype": "float64"}]
+
+
+@pytest.mark.parametrize("fields", KINDS, ids=str)
+def test_the_numbers_are_those_of_the_network_in_torch(dataset, fields):
+    run = bn.train(dataset, bn.Recipe(**(SMALL | fields)))
+    explorer = BatchMatesExplorer(run, dataset)
+    std = bn.calibrate(run, dataset.train).std[0]
+    for change in STATES:
+        state = explorer.state | change
+        numbers, unit = explorer.compute(state), state["unit"]
+        contexts = encode(dataset, numbers.contexts)
+        drag = numbers.dragged, state["shift"] * std[unit].item()
+        x = expect_reading(numbers.after, run, contexts, unit, drag)
+        np.testing.assert_allclose(numbers.x, x, atol=1e-12)
+        expect_reading(numbers.before, run, contexts, unit, (0, 0.0))
+        assert numbers.dragged == state["dragged"]
+
+
+def test_with_correction_0_the_numbers_are_those_of_torchs_own_layer(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL, correction=0, eps=1e-5))
+    explorer = BatchMatesExplorer(run, dataset)
+    numbers = explorer.compute(explorer.state | {"unit": 3, "batch_size": 16})
+    x, *_ = network(run, encode(dataset, numbers.contexts))
+    layer = torch.nn.BatchNorm1d(HIDDEN, dtype=torch.float64).train()
+    np.testing.assert_allclose(numbers.after.x_hat, layer(x).detach()[:, 3], atol=1e-12)
+
+
+def test_the_example_comes_first_and_its_mates_are_of_the_training_split(explorer, dataset):
+    known = {dataset.vocabulary.decode(context) for context in dataset.train.contexts.tolist()}
+    batches = set()
+    for mates in range(1, BATCHES + 1):
+        large, small = (
+            explorer.compute(explorer.state | {"mates": mates, "batch_size": b}).contexts
+            for b in (64, 4)
+        )
+        assert (large[0], len(large), len(small)) == ("inm", 64, 4)
+        assert set(large[1:]) <= known
+        assert large[:4] == small  # so that a larger batch keeps the mates of a smaller one
+        batches.add(tuple(large))
+    assert len(batches) == BATCHES
+
+
+@pytest.mark.parametrize("b", BATCH_SIZES)
+def test_the_ranges_are_those_over_all_batches(explorer, b):
+    states = [
+        explorer.state | {"mates": mates, "batch_size": b, "example": "ous"}
+        for mates in range(1, BATCHES + 1)
+    ]
+    probabilities = np.stack([explorer.compute(s).after.probabilities for s in states])
+    low, high = explorer.ranges["ous", b]
+    np.testing.assert_allclose(low, probabilities.min(axis=0))
+    np.testing.assert_allclose(high, probabilities.max(axis=0))
+
+
+def test_calibrated_is_what_the_package_says(explorer, run, dataset):
+    stats = bn.calibrate(run, dataset.train)
+    logits = bn.logits(run, encode(dataset, EXAMPLES), stats)
+    for context, expected in zip(EXAMPLES, logits.softmax(dim=1), strict=True):
+        np.testing.assert_allclose(explorer.calibrated[context], expected, atol=1e-12)
+
+
+def test_it_starts_at_the_unit_in_which_a_drag_changes_most(explorer, dataset):
+    target = dataset.vocabulary.encode("e").item()
+    changes = []
+    for unit in range(HIDDEN):
+        drags = [explorer.compute(explorer.state | {"unit": unit, "shift": s}) for s in (-3.0, 3.0)]
+        changes.append(
+            max(abs(n.after.probabilities - n.before.probabilities)[target] for n in drags)
+        )
+    assert explorer.state["unit"] == np.argmax(changes)
+    assert max(changes) > 2 * np.median(changes)
+
+
+def test_dragging_a_mate_moves_everybody_but_leaves_their_x(explorer):
+    still, moved = (explorer.compute(explorer.state | {"shift": s}) for s in (0.0, 3.0))
+    assert np.flatnonzero(still.x != moved.x).tolist() == [1]
+    assert (np.abs(moved.after.x_hat - moved.before.x_hat) > 1e-3).all()
+    np.testing.assert_array_equal(still.after.x_hat, moved.before.x_hat)
+    assert moved.after.x_hat.mean() == pytest.approx(0, abs=1e-12)
+    assert moved.after.x_hat.std(ddof=1) == pytest.approx(1)
+
+
+def test_a_mate_that_the_batch_does_not_have_stands_for_its_last(explorer):
+    explorer.state = {"batch_size": 64, "dragged": 40, "shift": 2.0}
+    assert (explorer.state["dragged"], explorer.numbers.dragged) == (40, 40)
+    explorer.controls["batch_size"].value = 4
+    assert (explorer.state["dragged"], explorer.numbers.dragged) == (3, 3)
+    explorer.controls["dragged"].value = 50
+    assert (explorer.state["dragged"], explorer.numbers.dragged) == (3, 3)
+
+
+def test_another_explorer_may_start_with_a_mate_that_the_batch_does_not_have(run, dataset):
+    other = BatchMatesExplorer(run, dataset, state={"batch_size": 4, "dragged": 63})
+    assert (other.state["dragged"], other.numbers.dragged) == (3, 3)
+
+
+@pytest.mark.parametrize("change", STATES, ids=str)
+def test_the_left_panel_shows_the_unit(explorer, run, dataset, change):
+    explorer.state = change
+    numbers, unit = explorer.numbers, explorer.state["unit"]
+    stats = bn.calibrate(run, dataset.train)
+    mean, std = stats.mean[0][unit].item(), stats.std[0][unit].item()
+    ends = np.stack([(numbers.x - mean) / std, numbers.after.x_hat], axis=1)  # above and below
+    dots = explorer._dots.get_xydata().reshape(-1, 2, 2)
+    np.testing.assert_allclose(dots[:, :, 0], ends)
+    assert (dots[:, :, 1] == [1, 0]).all()
+    np.testing.assert_array_equal(explorer._joins.get_segments(), dots)
+    np.testing.assert_array_equal(explorer._star.get_xydata(), dots[0])
+    np.testing.assert_array_equal(explorer._ring.get_xydata(), dots[numbers.dragged])
+    np.testing.assert_array_equal(explorer._undragged.get_xdata(), numbers.before.x_hat)
+    np.testing.assert_array_equal(explorer._was.get_xdata(), numbers.before.x_hat[:1])
+    low, middle, high = explorer._spread.get_xdata() * std + mean
+    assert middle == pytest.approx(numbers.after.mean)
+    assert [middle - low, high - middle] == pytest.approx([numbers.after.std] * 2)
+    names = [(text.get_text(), text.get_position()[0]) for text in explorer._names]
+    below, above = dots[0, 1, 0], dots[numbers.dragged, 0, 0]
+    assert names == [(numbers.contexts[0], below), (numbers.contexts[numbers.dragged], above)]
+    for text in explorer._ticks:
+        in_its_units = mean + text.get_position()[0] * std
+        assert float(text.get_text()) == pytest.approx(in_its_units, abs=0.0501)
+    (left, right), _ = explorer._axes[0].get_xlim(), explorer._axes[0].get_ylim()
+    assert left < dots[..., 0].min() < dots[..., 0].max() < right
+
+
+def test_x_stands_where_x_hat_would_with_the_calibrated_statistics(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL, eps=0.5))
+    explorer = BatchMatesExplorer(run, dataset, state={"shift": 2.0, "unit": 4})
+    stats, x = bn.calibrate(run, dataset.train), torch.from_numpy(explorer.numbers.x)
+    x_hat = (x - stats.mean[0][4]) / (stats.std[0][4].double() ** 2 + 0.5).sqrt()
+    np.testing.assert_allclose(explorer.joins(explorer.numbers)[:, 0, 0], x_hat, rtol=1e-6)
+
+
+@pytest.mark.parametrize("change", STATES, ids=str)
+def test_the_right_panel_shows_the_prediction(explorer, dataset, change):
+    explorer.state = change
+    numbers, state, ax = explorer.numbers, explorer.state, explorer._axes[1]
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    shown = dataset.vocabulary.encode("".join(labels)).tolist()
+    assert len(set(shown)) == 8
+    heights = [bar.get_height() for bar in explorer._bars]
+    np.testing.assert_array_equal(heights, numbers.after.probabilities[shown])
+    calibrated, undragged = (mark.get_ydata() for mark in explorer._marks)
+    np.testing.assert_array_equal(undragged, numbers.before.probabilities[shown])
+    np.testing.assert_array_equal(calibrated, explorer.calibrated[state["example"]][shown])
+    assert (np.diff(calibrated) <= 0).all()
+    low, high = explorer.ranges[state["example"], state["batch_size"]][:, shown]
+    lines = np.array(explorer._whiskers.get_segments())
+    np.testing.assert_array_equal(lines[:, :, 1], np.stack([low, high], axis=1))
+    assert (lines[:, :, 0] == np.arange(8)[:, None]).all()
+    bold = [t.get_text() for t in ax.get_xticklabels() if t.get_weight() == "bold"]
+    assert bold == [EXAMPLES[state["example"]]]
+    assert f"'{state['example']}' (really: '{bold[0]}')" in ax.get_xlabel()
+
+
+def test_the_likeliest_symbols_are_shown_and_the_right_one_even_if_it_is_not_likely(run, dataset):
+    explorer = BatchMatesExplorer(run, dataset, examples={"inm": "e", "ous": "q"})
+    p = explorer.calibrated["ous"]
+    q = dataset.vocabulary.encode("q").item()
+    assert (p > p[q]).sum() > 8
+    assert explorer._shown["ous"] == [*np.argsort(-p)[:7], q]
+
+
+moves = st.fixed_dictionaries(
+    {},
+    optional={
+        "shift": st.sampled_from(SHIFTS),
+        "mates": st.integers(1, BATCHES),
+        "dragged": st.integers(0, 63),
+        "batch_size": st.sampled_from(BATCH_SIZES),
+        "example": st.sampled_from(list(EXAMPLES)),
+        "unit": st.integers(0, HIDDEN - 1),
+    },
+)
+
+
+@example([{"dragged": 40, "batch_size": 64}, {"batch_size": 4}, {"example": "oti"}], True)
+@given(st.lists(moves, min_size=1, max_size=4), st.booleans())
+@settings(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
+def test_after_any_moves_it_equals_a_fresh_explorer(shared, run, dataset, several, one_by_one):
+    for move in several:
+        if one_by_one:
+            for name, value in move.items():
+                shared.controls[name].value = value
+        else:
+            shared.state = move
+    other = BatchMatesExplorer(run, dataset, state=shared.state)
+    assert shared.state == other.state
+    assert repr(shared) == repr(other)
+    assert shared.text == other.text
+    assert shared._frames[shared.index] == other._frames[other.index]
+
+
+def test_only_another_example_is_drawn_in_full(explorer):
+    draws = explorer.draws
+    for name, value in (("unit", 3), ("mates", 9), ("batch_size", 64), ("dragged", 33)):
+        explorer.controls[name].value = value
+    for shift in SHIFTS:
+        explorer.controls["shift"].value = shift
+    assert explorer.draws == draws
+    explorer.controls["example"].value = ".sc"
+    assert explorer.draws == draws + 1
+
+
+def test_pictures_are_small(explorer):
+    for change in STATES:
+        explorer.state = change
+        png, _ = explorer._frames[explorer.index]
+        assert 8 * 1024 < len(png) <= 32 * 1024
+
+
+def test_the_text_says_what_there_is_without_a_drag(explorer):
+    unit, numbers = explorer.state["unit"], explorer.numbers
+    target = EXAMPLES["inm"]
+    p = numbers.after.probabilities[explorer._targets["inm"]]
+    calibrated = explorer.calibrated["inm"][explorer._targets["inm"]]
+    z = (numbers.x[0] - explorer._mean[unit]) / explorer._std[unit]
+    assert explorer.text == (
+        f"Unit {unit} in a batch of 8. Mean {numbers.after.mean:.2f}, std {numbers.after.std:.2f} "
+        f"(correction 1). x_hat of 'inm' is {numbers.after.x_hat[0]:.2f}; calibrated it would be "
+        f"{z:.2f}. Probability of '{target}' after 'inm': {p:.2f} with these mates, "
+        f"{calibrated:.2f} calibrated."
+    )
+
+
+@pytest.mark.parametrize(("dragged", "who"), [(0, "the example, 'inm',"), (2, "mate 2, '")])
+def test_the_text_says_what_a_drag_moves(explorer, dragged, who):
+    explorer.state = {"dragged": dragged, "shift": 2.5}
+    before, after = explorer.numbers.before, explorer.numbers.after
+    others = [i for i in range(8) if i != dragged]
+    furthest = max(abs(after.x_hat[i] - before.x_hat[i]) for i in others)
+    assert f". Dragging {who}" in explorer.text
+    for part in (
+        "by 2.5 std moves",
+        f"mean from {before.mean:.2f} to {after.mean:.2f}",
+        f"std (correction 1) from {before.std:.2f} to {after.std:.2f}",
+        f"x_hat of 'inm' from {before.x_hat[0]:.2f} to {after.x_hat[0]:.2f}",
+        f"of the others by up to {furthest:.2f}.",
+        f"({before.probabilities[explorer._targets['inm']]:.2f} undragged)",
+    ):
+        assert part in explorer.text
+
+
+def test_repr_and_the_page_without_a_kernel(explorer):
+    explorer.state = {"shift": -3.0}
+    after, target = explorer.numbers.after, explorer._targets["inm"]
+    assert repr(explorer) == (
+        f"BatchMatesExplorer(dragged=1, shift=-3.0, unit={explorer.state['unit']}, example=inm, "
+        f"batch_size=8, mates=1, mean={after.mean:.2f}, std={after.std:.2f}, "
+        f"p={after.probabilities[target]:.2f}, calibrated={explorer.calibrated['inm'][target]:.2f})"
+    )
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer)
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+
+
+def test_presets_drag_a_mate_and_let_go(explorer):
+    far, among_64, let_go = explorer.presets.values()
+    explorer.state = far
+    moved = abs(np.diff([explorer.numbers.before.x_hat[0], explorer.numbers.after.x_hat[0]]))
+    explorer.state = among_64
+    numbers = explorer.numbers
+    assert abs(numbers.after.x_hat[0] - numbers.before.x_hat[0]) < moved / 2
+    explorer.state = let_go
+    assert explorer.state["batch_size"] == 64
+    np.testing.assert_array_equal(explorer.numbers.after.x_hat, explorer.numbers.before.x_hat)
+
+
+# clicks
+
+
+def click(explorer, x, row):
+    """Click at a place of the left panel's axes, as the browser reports it."""
+    pixels = explorer._axes[0].transData.transform([x, row])
+    width, height = explorer.canvas.get_width_height()
+    explorer._heard(None, {"click": [pixels[0] / width, pixels[1] / height]}, [])
+
+
+@pytest.mark.parametrize("row", [1, 0])
+def test_a_click_takes_the_nearest_dot_and_drags_it_from_where_it_is(explorer, row):
+    explorer.state = {"batch_size": 16, "dragged": 2, "shift": 2.0}
+    places = explorer.joins(explorer.numbers)[:, 1 - row, 0]
+    order = np.argsort(places)
+    click(explorer, places[order[0]] - 0.5, row + 0.05)
+    assert explorer.state["dragged"] == order[0] != 2
+    assert explorer.state["shift"] == 0
+
+
+def test_a_click_on_what_is_dragged_already_changes_nothing(explorer):
+    explorer.state = {"dragged": 2, "shift": 3.0}
+    before = explorer.state
+    click(explorer, explorer.joins(explorer.numbers)[2, 0, 0], 1)
+    assert explorer.state == before
+
+
+def test_a_click_beside_the_left_panel_changes_nothing(explorer):
+    before = explorer.state
+    for place in ([0.02, 0.5], [0.8, 0.5], [0.3, 0.99]):
+        explorer._heard(None, {"click": place}, [])
+    assert explorer.state == before
+
+
+# what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"shift": 0.1}, r"^shift: expected one of \[-3.0, .*, 3.0\], got 0.1$"),
+        ({"shift": 1}, r"^shift: expected one of .*, got 1$"),
+        ({"mates": 0}, r"^mates: expected one of \[1, .*, 50\], got 0$"),
+        ({"dragged": 64}, r"^dragged: expected one of \[0, .*, 63\], got 64$"),
+        ({"batch_size": 2}, r"^batch_size: expected one of \[4, 8, 16, 64\], got 2$"),
+        ({"example": "abc"}, r"^example: expected one of \['inm', .*\], got 'abc'$"),
+        ({"unit": HIDDEN}, r"^unit: expected one of \[0, .*, 9\], got 10$"),
+        ({"batch": 4}, r"^state: expected dragged, shift, .*, got 'batch'$"),
+    ],
+)
+def test_a_bad_state_is_refused(explorer, state, message):
+    before = explorer.state
+    with pytest.raises(ValueError, match=message):
+        explorer.state = state
+    assert explorer.state == before
+
+
+@pytest.mark.parametrize("control", ["shift", "mates"])
+def test_an_error_reaches_the_caller_and_the_reader_and_the_next_move_works(
+    explorer, run, dataset, monkeypatch, control
+):
+    def fail(state):
+        raise ArithmeticError("no batch")
+
+    monkeypatch.setattr(explorer, "compute", fail)
+    with pytest.raises(ArithmeticError, match="no batch"):
+        explorer.controls[control].value = 3
+    assert explorer.picture.text == "This move failed. ArithmeticError: no batch"
+    assert isinstance(explorer.error, ArithmeticError)
+    monkeypatch.undo()
+    explorer.controls["mates"].value = 4
+    other = BatchMatesExplorer(run, dataset, state=explorer.state)
+    assert explorer.error is None
+    assert explorer.picture.text == explorer.text == other.text
+    assert explorer._frames[explorer.index] == other._frames[other.index]
+
+
+def test_a_batch_of_equal_numbers_has_no_answer_and_says_nan():
+    words = ["a" * n for n in range(30, 50)] + ["b"]
+    zoo = bn.Dataset.from_words(words)
+    run = bn.train(zoo, bn.Recipe(**SMALL, eps=1e-5))
+    run = replace(run, recipe=replace(run.recipe, eps=0.0))
+    explorer = BatchMatesExplorer(run, zoo, examples={"aaa": "a"})  # with fewer than 8 symbols
+    for mates in range(1, BATCHES + 1):
+        explorer.state = {"mates": mates, "batch_size": 4}
+        if set(explorer.numbers.contexts) == {"aaa"}:
+            break
+    assert explorer.numbers.after.std == 0
+    assert "p=nan" in repr(explorer)
+    assert "nan with these mates" in explorer.text
+    assert not np.isnan(explorer.ranges["aaa", 4]).any()  # of the batches that have an answer
+    explorer.controls["shift"].value = 1.0
+    assert explorer.numbers.after.x_hat.tolist() == pytest.approx([-0.5, 1.5, -0.5, -0.5])
+
+
+@pytest.mark.parametrize("fields", [{"norm": None}, {"norm": "layer"}, {"depth": 2}])
+def test_a_run_without_exactly_one_batchnorm_is_refused(dataset, fields):
+    run = bn.train(dataset, bn.Recipe(**(SMALL | {"steps": 1} | fields)))
+    with pytest.raises(ValueError, match=r"^run: expected one with one BatchNorm .*, got Run\("):
+        BatchMatesExplorer(run, dataset)
+
+
+def test_a_run_that_diverged_is_refused(dataset, run):
+    with pytest.raises(ValueError, match=r"^run: expected .* did not diverge, got Run\(.*diverged"):
+        BatchMatesExplorer(replace(run, diverged_at=3), dataset)
+
+
+def test_a_data_set_with_other_symbols_is_refused(run):
+    zoo = bn.Dataset.from_words(["ox", "emu", "gnu", "boa", "asp", "yak"])
+    with pytest.raises(ValueError, match=r"^dataset: expected the 28 symbols .*, got \d+$"):
+        BatchMatesExplorer(run, zoo)
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        ({}, "^examples: expected at least one context"),
+        ({"in": "m"}, r"^contexts: expected indices of shape \(N, 3\), got .* \(1, 2\)$"),
+        ({"INM": "e"}, "^text: expected only the symbols .*, got 'I'$"),
+        ({"inm": "e "}, r"^examples\['inm'\]: expected one symbol, got 'e '$"),
+        ({"inm": "E"}, "^text: expected only the symbols .*, got 'E'$"),
+    ],
+)
+def test_an_example_that_does_not_fit_is_refused(run, dataset, examples, message):
+    with pytest.raises(ValueError, match=message):
+        BatchMatesExplorer(run, dataset, examples=examples)
