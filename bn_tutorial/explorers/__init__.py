@@ -1,6 +1,8 @@
 """Pictures with sliders that answer at once: ``from bn_tutorial import explorers``."""
 
+from bn_tutorial.explorers.activation import ActivationExplorer
+from bn_tutorial.explorers.batch_mates import BatchMatesExplorer
 from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.momentum import MomentumExplorer
 
-__all__ = ["CalibrationExplorer", "MomentumExplorer"]
+__all__ = ["ActivationExplorer", "BatchMatesExplorer", "CalibrationExplorer", "MomentumExplorer"]
