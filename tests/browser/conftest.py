@@ -1,7 +1,9 @@
 """One JupyterLab for all browser tests, on a copy of the notebooks."""
 
 import shutil
+from contextlib import contextmanager
 
+import nbformat
 import pytest
 
 from tools.lab import lab
@@ -9,8 +11,31 @@ from tools.run_notebooks import NOTEBOOKS
 
 
 @pytest.fixture(scope="session")
-def open_notebook(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def open_notebook(folder):
     with lab(folder) as open_one:
         yield open_one
+
+
+@pytest.fixture(scope="session")
+def run_cells(folder, open_notebook):
+    """Write a notebook with some cells, open it and run them all."""
+
+    @contextmanager
+    def run(*cells):
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(notebook, folder / "scratch.ipynb")
+        with open_notebook("scratch.ipynb") as opened:
+            opened.run_all()
+            yield opened
+
+    return run
