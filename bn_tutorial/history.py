@@ -119,13 +119,22 @@ class History:
     record : Record
     probe : tuple of integer ndarrays (probe, T) and (probe,)
         Contexts and targets of the probe batch.
+
+    Attributes
+    ----------
+    numbers : list of int
+        Places in ``recipes`` of the runs that go on.
+    loss : ndarray (steps, R)
+        Of all runs, whether they go on or not. A column means nothing after its first value that
+        is not finite.
     """
 
     def __init__(self, recipes, record, probe):
         recipe, self._record, self._probe = recipes[0], record, probe
-        self.recipes = list(recipes)
+        self.recipes, self.numbers = recipes, list(range(len(recipes)))
+        self._columns = slice(None)  # of the numbers, in the loss
         dtype = torch.empty(0, dtype=recipe.dtype).numpy().dtype
-        self.loss = np.empty((recipe.steps, len(recipes)), dtype)
+        self.loss = np.full((recipe.steps, len(recipes)), np.nan, dtype)
         norms = recipe.depth if record.statistics and recipe.norm == "batch" else 0
         shape = recipe.steps, len(recipes), 1, recipe.hidden
         self.mean = [np.empty(shape, dtype) for _ in range(norms)]
@@ -143,18 +152,20 @@ class History:
 
     def after(self, step, loss, norms):
         """Keep the losses and statistics of a step."""
-        self.loss[step] = loss
+        self.loss[step][self._columns] = loss
         for mean, std, norm in zip(self.mean, self.std, norms, strict=False):
             mean[step], std[step] = norm.mean, norm.std
 
     def run(self, r, steps, model):
-        """Cut out run ``r``, which has done so many steps.
+        """Cut out the ``r``-th of the runs that go on, which has done so many steps.
 
         Returns
         -------
         Run
         """
-        (bad,) = np.nonzero(~np.isfinite(self.loss[:steps, r]))
+        number = self.numbers[r]
+        loss = self.loss[:steps, number]
+        (bad,) = np.nonzero(~np.isfinite(loss))
         diverged_at = int(bad[0]) if bad.size else None
         end = steps if diverged_at is None else diverged_at + 1
         mean, std = (
@@ -162,8 +173,8 @@ class History:
             for layers in (self.mean, self.std)
         )
         return Run(
-            recipe=self.recipes[r],
-            loss=torch.from_numpy(self.loss[:end, r].copy()),
+            recipe=self.recipes[number],
+            loss=torch.from_numpy(loss[:end].copy()),
             parameters=model.tensors(r),
             batch_mean=mean,
             batch_std=std,
@@ -172,10 +183,10 @@ class History:
         )
 
     def select(self, keep):
-        """Go on with the runs in ``keep``, a list of their numbers."""
-        self.recipes = [self.recipes[r] for r in keep]
+        """Go on with some of the runs that do so now: a list of their places among them."""
+        self.numbers = [self.numbers[r] for r in keep]
+        self._columns = np.array(self.numbers, dtype=int)
         self._snapshots = [self._snapshots[r] for r in keep]
-        self.loss = self.loss[:, keep]
         self.mean = [mean[:, keep] for mean in self.mean]
         self.std = [std[:, keep] for std in self.std]
 

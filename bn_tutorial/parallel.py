@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -15,14 +16,30 @@ from itertools import zip_longest
 
 from threadpoolctl import ThreadpoolController
 
+CALLS_A_SECOND = 30  # of what shows the progress
+
 
 class Watch:
-    """What the thread that works on a block and the one that waits for it tell each other."""
+    """What the thread that works on a block and the one that waits for it tell each other.
+
+    Attributes
+    ----------
+    total, done : int
+        Steps of all the block's runs together, and how many of them are done.
+    stop : bool
+        Set it to end the work early.
+    loss : ndarray (steps done, R), or None
+        The losses of the block's runs so far; None before the work begins, and where it is done
+        elsewhere.
+    """
 
     def __init__(self, total):
-        self.total = total  # steps of all the block's runs together
-        self.done = 0
-        self.stop = False
+        self.total, self.done, self.stop = total, 0, False
+        self.losses, self.steps = None, 0  # (all steps, R), and how many of them are done
+
+    @property
+    def loss(self):
+        return None if self.losses is None else self.losses[: self.steps]
 
 
 def run_blocks(function, blocks, totals, *, threads=1, executor=None, progress=False):
@@ -42,9 +59,13 @@ def run_blocks(function, blocks, totals, *, threads=1, executor=None, progress=F
     threads : int
         Used where there is no executor.
     executor : concurrent.futures.Executor, optional
-        There ``watch`` is a copy: the bar moves when a block is complete, and an interrupt
-        cancels what has not begun.
-    progress : bool
+        There ``watch`` is a copy: the bar moves when a block is complete, and an interrupt or
+        ``watch.stop`` cancels what has not begun.
+    progress : bool or callable
+        Show a bar; or call this with the list of watches, ``CALLS_A_SECOND`` times and once at the
+        end, in the thread that called ``run_blocks``, which may be any. What it raises ends the
+        work. Where it sets ``watch.stop``, the block ends as after an interrupt, but without being
+        called one.
 
     Returns
     -------
@@ -63,49 +84,60 @@ def _run(function, work, executor, progress):
     try:
         for item in work:
             jobs.append(executor.submit(function, *item))
-        _wait(work, jobs, progress)
+        _wait([watch for _, watch in work], jobs, progress)
     except KeyboardInterrupt:
         interrupted = True
     finally:  # after an error in one block the others need not go on
+        stopped = [watch.stop for _, watch in work]
         for _, watch in work:
             watch.stop = True
         for job in jobs:
             job.cancel()
     results = []
-    for item, job in zip_longest(work, jobs):
+    for item, job, expected in zip_longest(work, jobs, stopped):
         try:
             results.append(job.result() if job else function(*item))
         except (CancelledError, BrokenExecutor, KeyboardInterrupt):
-            if not interrupted:
+            if not (interrupted or expected):
                 raise
             results.append(function(*item))
     return results, interrupted
 
 
-def _wait(work, jobs, progress):
-    with _bar(sum(watch.total for _, watch in work), progress) as bar:
-        pending = set(jobs)
+def _wait(watches, jobs, progress):
+    with _reporter(progress, watches) as report:
+        pending, due = set(jobs), 0.0
         while pending:
-            done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+            done, pending = wait(pending, timeout=1 / CALLS_A_SECOND, return_when=FIRST_COMPLETED)
             for job in done:
                 job.result()  # an error in a block ends the waiting
-            if bar is not None:
-                counts = [
-                    watch.total if job.done() else watch.done
-                    for (_, watch), job in zip(work, jobs, strict=True)
-                ]
-                bar.update(sum(counts) - bar.n)
+            for watch, job in zip(watches, jobs, strict=True):
+                if job in done and not watch.stop:
+                    watch.done = watch.total  # also of a run that diverged, or elsewhere
+            if time.monotonic() >= due:
+                report(watches)
+                due = time.monotonic() + 1 / CALLS_A_SECOND
+                pending -= _cancelled(watches, jobs)
+        report(watches)
+
+
+def _cancelled(watches, jobs):
+    """Take back what shall be stopped and has not begun: set of jobs."""
+    return {job for watch, job in zip(watches, jobs, strict=True) if watch.stop and job.cancel()}
 
 
 @contextmanager
-def _bar(total, progress):
-    if not progress:
-        yield None
-        return
-    from tqdm.auto import tqdm  # imports ipywidgets where there is a notebook
+def _reporter(progress, watches):
+    """Give what is to be called with the watches from time to time."""
+    if callable(progress):
+        yield progress
+    elif not progress:
+        yield lambda watches: None
+    else:
+        from tqdm.auto import tqdm  # imports ipywidgets where there is a notebook
 
-    with tqdm(total=total, unit="step") as bar:
-        yield bar
+        with tqdm(total=sum(watch.total for watch in watches), unit="step") as bar:
+            yield lambda watches: bar.update(sum(watch.done for watch in watches) - bar.n)
 
 
 def _call_elsewhere(function, block, watch):

@@ -33,8 +33,12 @@ def train(dataset, recipe, *, progress=False, record="statistics"):
     dataset : Dataset
         It trains on ``dataset.train``.
     recipe : Recipe
-    progress : bool
-        Show a bar.
+    progress : bool or callable
+        Show a bar; or call this, about 30 times a second and once at the end, in the thread that
+        called ``train``. It gets a list of Watch, one for each block of runs that train together,
+        here a single one: ``watch.done`` of ``watch.total`` steps are done, with the losses
+        ``watch.loss``, ndarray (done, 1). With ``watch.stop = True`` the training ends early and
+        gives back the steps done, without a warning.
     record : {"statistics", None} or Record
         What to keep beside the losses. ``"statistics"`` stands for ``Record(statistics=True)``:
         the mean and standard deviation of every batch, which ``running_statistics`` needs;
@@ -68,7 +72,11 @@ def sweep(dataset, recipe, *, progress=False, record=None, executor=None, **valu
     recipe : Recipe
         What the runs have in common.
     progress, record
-        As for ``train``. What is recorded costs its memory for every run.
+        As for ``train``. The blocks' watches count the steps of all their runs; ``watch.loss`` is
+        an ndarray (steps done, R) with a column for each of the block's runs, in the order of the
+        grid, which means nothing after its first value that is not finite; or None where the block
+        has not begun or an executor keeps it elsewhere. What is recorded costs its memory for every
+        run.
     executor : concurrent.futures.Executor, optional
         A process pool, a Dask client's ``get_executor()``, ... What goes there must be picklable,
         so a schedule cannot be a lambda. An interrupt waits for the blocks at work there.
@@ -162,25 +170,30 @@ def _train_block(dataset, record, recipes, watch):
     history = History(
         recipes, record, (split.contexts[probe].numpy(), split.targets[probe].numpy())
     )
-    numbers, runs, done = list(range(len(recipes))), {}, 0
+    watch.losses = history.loss
+    runs, done = {}, 0
     with np.errstate(all="ignore"):  # a run that diverges is marked, not warned of
         rates = rates.astype(model.data.dtype)
-        while done < recipe.steps and numbers and not watch.stop:
+        while done < recipe.steps and history.numbers and not watch.stop:
             steps = range(done, min(done + CHUNK, recipe.steps))
             batches = _draw_batches(model, split, generators, (len(steps), recipe.batch_size))
             done = _train_steps(model, history, steps, batches, rates, watch)
-            alive = np.isfinite(history.loss[steps.start : done]).all(axis=0)
+            alive = np.isfinite(history.loss[steps.start : done, history.numbers]).all(axis=0)
             if not alive.all():
-                runs |= {numbers[r]: history.run(r, done, model) for r in np.flatnonzero(~alive)}
+                runs |= _cut(history, np.flatnonzero(~alive), done, model)
                 keep = np.flatnonzero(alive).tolist()
-                numbers = [numbers[r] for r in keep]
                 generators = [generators[r] for r in keep]
                 rates = rates[:, keep]
                 history.select(keep)
                 if keep:
                     model = Model(recipe, [model.tensors(r) for r in keep])
-    runs |= {number: history.run(r, done, model) for r, number in enumerate(numbers)}
+    runs |= _cut(history, range(len(history.numbers)), done, model)
     return [runs[number] for number in sorted(runs)]
+
+
+def _cut(history, places, steps, model):
+    """Give some of the runs that go on, by their numbers."""
+    return {history.numbers[r]: history.run(r, steps, model) for r in places}
 
 
 def _draw_batches(model, split, generators, shape):
@@ -202,4 +215,5 @@ def _train_steps(model, history, steps, batches, rates, watch):
         history.after(step, loss, model.norms)
         model.update(rates[step])
         watch.done += len(loss)
+        watch.steps = step + 1
     return steps.stop

@@ -10,7 +10,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 
+import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -243,6 +245,153 @@ def test_without_a_bar_nothing_is_written(dataset, capfd):
     bn.train(dataset, bn.Recipe(steps=100))
     bn.sweep(dataset, bn.Recipe(steps=100), learning_rate=[0.1, 1e30])
     assert capfd.readouterr() == ("", "")
+
+
+# a function that watches
+
+
+def watch_all(dataset, recipe, **values):
+    """Sweep, and give the runs and what was seen: at each call a list of (done, steps, loss)."""
+    seen = []
+
+    def look(watches):
+        loss = [None if w.loss is None else w.loss.copy() for w in watches]
+        seen.append(
+            [(w.done, w.total, one) for w, one in zip(watches, loss, strict=True)],
+        )
+
+    return bn.sweep(dataset, recipe, progress=look, **values), seen
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_function_is_called_while_blocks_are_at_work_and_at_the_end():
+    calls, caller = [], threading.current_thread()
+
+    def look(watches):
+        assert threading.current_thread() is caller
+        calls.append([(watch.done, watch.total) for watch in watches])
+
+    def work(block, watch):
+        watch.done = block
+        wait_until(lambda: {(5, 50), (7, 70)} <= set(chain(*calls)))
+
+    begin = time.monotonic()
+    run_blocks(work, [5, 7], [50, 70], threads=2, progress=look)
+    assert calls[-1] == [(50, 50), (70, 70)]
+    assert len(calls) <= 3 + 30 * (time.monotonic() - begin)
+
+
+def test_a_function_is_called_about_thirty_times_a_second():
+    calls = []
+
+    def work(block, watch):
+        wait_until(lambda: len(calls) == 4)
+
+    begin = time.monotonic()
+    run_blocks(work, range(3), [1] * 3, threads=3, progress=lambda _: calls.append(0))
+    assert time.monotonic() - begin > 3 / 31
+
+
+def test_it_is_called_at_the_end_of_the_shortest_work(dataset):
+    for steps in (0, 1):
+        _, seen = watch_all(dataset, bn.Recipe(steps=steps), norm=["batch"])
+        ((done, total, loss),) = seen[-1]
+        assert (done, total, loss.shape) == (steps, steps, (steps, 1))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_losses_so_far_are_seen_in_the_order_of_the_grid(dataset):
+    recipe, rates = bn.Recipe(steps=1_500, hidden=20), [0.1, 1e30, bn.StepDecay(0.1, 1e30, 100), 1]
+    runs, seen = watch_all(dataset, recipe, norm=["batch", None], learning_rate=rates)
+    assert len(seen) > 2
+    for block in (0, 1):
+        losses = [call[block][2] for call in seen]
+        lengths = [0 if loss is None else len(loss) for loss in losses]
+        assert lengths == sorted(lengths)
+        assert any(0 < length < 1_500 for length in lengths)
+        for loss in filter(lambda loss: loss is not None, losses):
+            for column, run in zip(loss.T, runs[4 * block : 4 * block + 4], strict=True):
+                both = min(len(column), len(run.loss))
+                np.testing.assert_array_equal(column[:both], run.loss[:both])
+        assert seen[-1][block][:2] == (6_000, 6_000)
+    assert seen[0][1][2] is None  # it had not begun
+
+
+def stop_after(steps, blocks=slice(None)):
+    """Give a function that ends some blocks when they have done so many steps together."""
+
+    def look(watches):
+        if sum(watch.done for watch in watches[blocks]) >= steps:
+            for watch in watches[blocks]:
+                watch.stop = True
+
+    return look
+
+
+def test_a_function_may_end_the_training(dataset):
+    recipe = bn.Recipe(steps=100_000, hidden=5)
+    run = bn.train(dataset, recipe, progress=stop_after(1))  # a warning would be an error
+    assert 0 < len(run.loss) < 100_000
+    whole = bn.train(dataset, replace(recipe, steps=len(run.loss)))
+    assert_same_run(run, replace(whole, recipe=recipe))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_blocks_that_had_not_begun_give_runs_of_no_steps(dataset):
+    recipe = bn.Recipe(steps=100_000)
+    runs = bn.sweep(dataset, recipe, hidden=[5, 6, 7], progress=stop_after(1))
+    assert [run.recipe.hidden for run in runs] == [5, 6, 7]
+    assert 0 < len(runs[0].loss) < 100_000
+    assert [len(run.loss) for run in runs[1:]] == [0, 0]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_function_may_end_one_block_of_several(dataset):
+    recipe = bn.Recipe(hidden=5)
+    runs = bn.sweep(dataset, recipe, steps=[100_000, 900], progress=stop_after(1, slice(1)))
+    assert 0 < len(runs[0].loss) < 100_000
+    assert_same_run(runs[1], bn.train(dataset, runs[1].recipe, record=None))
+
+
+def test_what_a_function_raises_ends_the_training(dataset):
+    def look(watches):
+        raise RuntimeError("seen enough")
+
+    with pytest.raises(RuntimeError, match="seen enough"):
+        bn.train(dataset, bn.Recipe(steps=100_000, hidden=5), progress=look)
+
+
+@pytest.mark.parametrize("pool", ["process_pool", "dask_cluster", "thread_pool"])
+def test_a_function_sees_which_blocks_an_executor_has_done(dataset, pool, request):
+    recipe, seen = bn.Recipe(steps=20), []
+
+    def look(watches):
+        seen.append([(watch.done, watch.total) for watch in watches])
+        if pool == "process_pool":
+            assert [watch.loss for watch in watches] == [None, None]
+
+    executor = request.getfixturevalue(pool)
+    bn.sweep(dataset, recipe, hidden=[5, 6], progress=look, executor=executor)
+    assert seen[-1] == [(20, 20), (20, 20)]
+
+
+def test_a_function_takes_back_what_an_executor_has_not_begun(dataset):
+    executor = OneJob()  # the others wait for ever
+    runs = bn.sweep(
+        dataset, bn.Recipe(steps=20), hidden=[5, 6, 7], progress=stop_after(20), executor=executor
+    )
+    assert [len(run.loss) for run in runs] == [20, 0, 0]
+
+
+def test_training_works_in_any_thread(dataset):
+    recipe, threads = bn.Recipe(steps=300), set()
+    with ThreadPoolExecutor(1) as pool:
+        thread = pool.submit(threading.current_thread).result()
+        run = pool.submit(
+            bn.train, dataset, recipe, progress=lambda _: threads.add(threading.current_thread())
+        ).result()
+    assert_same_run(run, bn.train(dataset, recipe))
+    assert threads == {thread}
 
 
 # interrupts

@@ -3,6 +3,14 @@
 from bn_tutorial.explorers.activation import ActivationExplorer
 from bn_tutorial.explorers.batch_mates import BatchMatesExplorer
 from bn_tutorial.explorers.calibration import CalibrationExplorer
+from bn_tutorial.explorers.learning_rate import RATES, LearningRateExplorer
 from bn_tutorial.explorers.momentum import MomentumExplorer
 
-__all__ = ["ActivationExplorer", "BatchMatesExplorer", "CalibrationExplorer", "MomentumExplorer"]
+__all__ = [
+    "RATES",
+    "ActivationExplorer",
+    "BatchMatesExplorer",
+    "CalibrationExplorer",
+    "LearningRateExplorer",
+    "MomentumExplorer",
+]

@@ -189,6 +189,7 @@ class Explorer(ipywidgets.VBox):
                 self._frames[index] = self._draw(state, self.numbers)
                 self.picture.add_frame(*self._frames[index], index)
             self._draw_ahead()
+            self.error = None
 
     def _draw(self, state, numbers):
         """Draw: PNG bytes and the line of text."""
@@ -208,7 +209,6 @@ class Explorer(ipywidgets.VBox):
 
     @contextmanager
     def _told_to_the_reader(self):
-        self.error = None
         try:
             yield
         except Exception as error:
@@ -228,19 +228,20 @@ class Explorer(ipywidgets.VBox):
         return self._task is not None and not self._task.done()
 
     def _draw_ahead(self):
-        if self._flip and self._wanted and not self.drawing and self._nearest_missing() is not None:
+        if self._flip and self._wanted and not self.drawing and self._next_page() is not None:
             self._task = asyncio.get_running_loop().create_task(self._draw_all())
 
     async def _draw_all(self):
         with self._told_to_the_reader():
-            while (index := self._nearest_missing()) is not None:
+            while (index := self._next_page()) is not None:
                 state = self.state | {self._flip: self._position(index)}
                 frame = self._draw(state, self.compute(state))
                 self._frames[index] = frame
                 self.picture.add_frame(*frame, index)
                 await asyncio.sleep(0.002)  # the kernel takes up what has come meanwhile
 
-    def _nearest_missing(self):
+    def _next_page(self):
+        """Give the page to be drawn ahead next: the nearest that is missing, or None."""
         missing = set(range(len(self.controls[self._flip].options))) - set(self._frames)
         return min(missing, key=lambda i: (abs(i - self.index), i), default=None)
 

@@ -67,6 +67,7 @@ export default () => {
       const image = document.createElement("img");
       const caption = document.createElement("p");
       caption.setAttribute("role", "status");
+      Object.assign(image.style, { maxWidth: "100%", height: "auto" });
       el.append(image, caption);
       image.addEventListener("click", (event) => {
         const box = image.getBoundingClientRect();

@@ -1,0 +1,649 @@
+"""The explorer of learning rates: what it shows of runs, and how it trains more of them."""
+
+import asyncio
+import math
+import struct
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ipywidgets import SelectionSlider
+
+import bn_tutorial as bn
+from bn_tutorial.explorers import learning_rate
+from bn_tutorial.explorers.grid import Grid
+from bn_tutorial.explorers.learning_rate import GAINS, RATES, LearningRateExplorer
+from bn_tutorial.parallel import Watch
+
+RECIPE = bn.Recipe(steps=60)
+SMALL = [0.01, 0.1, 1.0, 3e38]  # the last one diverges
+NORMS = {"plain": None, "batch norm": "batch"}
+PATIENCE = 20
+
+
+@pytest.fixture(scope="module")
+def runs(dataset):
+    values = {"hidden_gain": [1.0, 5.0], "norm": [None, "batch"]}
+    return bn.sweep(dataset, RECIPE, learning_rate=SMALL, **values)
+
+
+@pytest.fixture(scope="module")
+def several_seeds(dataset):
+    values = {"seed": [3, 1, 2], "norm": ["batch", None]}
+    recipe = replace(RECIPE, output_gain=0.01)  # learns within the few steps
+    return bn.sweep(dataset, recipe, learning_rate=[0.1, 1.0, 10.0], **values)
+
+
+@pytest.fixture
+def explorer(dataset, runs):
+    return LearningRateExplorer(dataset, runs)
+
+
+def find(runs, **fields):
+    (found,) = [r for r in runs if all(getattr(r.recipe, k) == v for k, v in fields.items())]
+    return found
+
+
+def shown(explorer):
+    """Give picture, text and line of numbers."""
+    return explorer._frames[explorer.index][0], explorer.text, repr(explorer)
+
+
+def finals(explorer, label="plain"):
+    line, *_ = explorer._bars[label]
+    return line.get_xydata()
+
+
+def look_at(explorer, **state):
+    """Move, and draw even if the page is there already."""
+    explorer.state = state
+    explorer.refresh(anew=True)
+
+
+# what is shown
+
+
+@pytest.mark.parametrize("gain", [1.0, 5.0])
+@pytest.mark.parametrize("rate", SMALL)
+def test_compute_gives_the_runs_at_a_rate_and_the_finals_of_all(explorer, runs, rate, gain):
+    numbers = explorer.compute({"learning_rate": rate, "hidden_gain": gain})
+    np.testing.assert_array_equal(numbers.rates, SMALL)
+    for label, norm in NORMS.items():
+        run = find(runs, learning_rate=rate, hidden_gain=gain, norm=norm)
+        steps, losses = numbers.curves[label]
+        np.testing.assert_array_equal(steps, np.arange(len(run.loss)))  # windows of one step
+        np.testing.assert_array_equal(losses, run.loss)
+        assert numbers.diverged[label] == run.diverged_at
+        for one, final in zip(SMALL, numbers.finals[label][0], strict=True):
+            other = find(runs, learning_rate=one, hidden_gain=gain, norm=norm)
+            last = sum(other.loss[57:].tolist()) / 3  # the last 3 of 60
+            assert final == pytest.approx(math.inf if other.diverged_at else last)
+        assert numbers.picked[label] == numbers.finals[label][0, SMALL.index(rate)]
+
+
+def test_seeds_give_mean_and_range_and_the_curves_of_the_first(dataset, several_seeds):
+    explorer = LearningRateExplorer(dataset, several_seeds)
+    by_hand = torch.tensor(
+        [
+            [
+                find(several_seeds, seed=seed, norm=None, learning_rate=rate).loss[57:].mean()
+                for rate in (0.1, 1.0, 10.0)
+            ]
+            for seed in (3, 1, 2)
+        ]
+    )
+    numbers = explorer.numbers
+    np.testing.assert_allclose(numbers.finals["plain"], by_hand, rtol=1e-6)
+    first = find(several_seeds, seed=3, norm=None, learning_rate=0.1)
+    np.testing.assert_array_equal(numbers.curves["plain"][1], first.loss)
+    assert numbers.picked["plain"] == pytest.approx(by_hand[:, 0].mean().item())
+    line, (low, high), (ranges,) = explorer._bars["plain"]
+    top = explorer._top[1]
+    assert (by_hand[:, 0] < top).all()
+    mean, least, most = by_hand.mean(0), by_hand.amin(0), by_hand.amax(0)
+    np.testing.assert_allclose(line.get_ydata(), mean.clip(max=top), rtol=1e-6)
+    for cap, end in [(low, least), (high, most)]:
+        drawn = end.clip(max=top)[least < top]
+        np.testing.assert_allclose(cap.get_ydata(), drawn, rtol=1e-6)
+    (start, end), *_ = ranges.get_segments()
+    np.testing.assert_allclose([start, end], [[0.1, least[0]], [0.1, most[0]]], rtol=1e-5)
+    assert "of 3 seeds" in explorer.text
+
+
+def test_a_long_run_is_smoothed(dataset):
+    values = {"learning_rate": [0.1, 1.0], "norm": [None, "batch"]}
+    runs = bn.sweep(dataset, bn.Recipe(steps=300, hidden=5), **values)
+    steps, losses = LearningRateExplorer(dataset, runs).numbers.curves["plain"]
+    assert steps.tolist() == list(range(1, 300, 3))
+    expected = find(runs, norm=None, learning_rate=0.1).loss.reshape(100, 3).mean(dim=1)
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+
+
+def test_what_is_too_high_stands_at_the_upper_edge_with_a_mark(explorer):
+    look_at(explorer, learning_rate=3e38)
+    left, right = explorer._top
+    for label in NORMS:
+        by = explorer.numbers.finals[label][0]
+        np.testing.assert_allclose(finals(explorer, label)[:, 1], np.minimum(by, right))
+        marks = explorer._marks[label]
+        np.testing.assert_allclose(
+            marks["failed"].get_xydata(),
+            np.stack([SMALL, np.minimum(by, right)], axis=1)[by > math.log(28)],
+        )
+        assert marks["diverged"].get_xydata().tolist() == [[1, left]]
+        assert marks["picked"].get_xydata().tolist() == [[3e38, right]]
+    look_at(explorer, learning_rate=0.1)
+    for label in NORMS:
+        assert explorer._marks[label]["diverged"].get_xydata().size == 0
+        picked = explorer.numbers.picked[label]
+        assert explorer._marks[label]["picked"].get_xydata().tolist() == [[0.1, min(picked, right)]]
+
+
+def test_losses_off_the_picture_are_marked_and_no_others(explorer):
+    for rate in SMALL[:3]:
+        look_at(explorer, learning_rate=rate)
+        for label in NORMS:
+            curve = explorer._curves[label].get_ydata()
+            raw = explorer.numbers.curves[label][1]
+            np.testing.assert_allclose(curve, np.minimum(raw, explorer._top[0]))
+            off = explorer._marks[label]["off"].get_xdata()
+            assert bool(len(off)) == bool((raw > explorer._top[0]).any())
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"learning_rate": 0.1}, "plain ends at 3."),
+        ({"learning_rate": 0.01}, "nats, above uniform guessing; batch norm"),
+        ({"learning_rate": 3e38}, "plain diverges, its loss is not finite at step 1; batch norm"),
+        ({"hidden_gain": 5.0}, "Learning rate 0.1, hidden gain 5: "),
+    ],
+)
+def test_the_text_says_what_becomes_of_both(explorer, state, words):
+    explorer.state = state
+    assert words in explorer.text
+    assert explorer.text.endswith("(mean of the last 3 of 60 steps).")
+    assert explorer.text.count("\n") == 0
+
+
+def test_the_line_of_numbers_is_short(explorer):
+    assert repr(explorer).startswith(
+        "LearningRateExplorer(learning_rate=0.1, hidden_gain=1.0, plain="
+    )
+    assert len(repr(explorer)) < 100
+    explorer.state = {"learning_rate": 3e38}
+    assert repr(explorer).endswith("plain=inf, batch_norm=inf)")
+
+
+def test_a_page_without_a_kernel_shows_the_picture(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer)
+    assert bundle["image/png"].startswith("iVBOR")
+
+
+# moves
+
+moves = st.lists(
+    st.one_of(
+        st.sampled_from(SMALL).map(lambda rate: ("learning_rate", rate)),
+        st.sampled_from([1.0, 5.0]).map(lambda gain: ("hidden_gain", gain)),
+        st.fixed_dictionaries(
+            {"learning_rate": st.sampled_from(SMALL), "hidden_gain": st.sampled_from([1.0, 5.0])}
+        ),
+    ),
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves)
+def test_after_any_moves_an_explorer_is_as_a_fresh_one(dataset, runs, several):
+    explorer = LearningRateExplorer(dataset, runs)
+    for move in several:
+        if isinstance(move, dict):
+            explorer.state = move
+        else:
+            explorer.controls[move[0]].value = move[1]
+    assert explorer.draws == 1
+    fresh = LearningRateExplorer(dataset, runs, state=explorer.state)
+    assert shown(explorer) == shown(fresh)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"learning_rate": 0.2}, r"learning_rate: expected one of .*, got 0\.2"),
+        ({"hidden_gain": 2.0}, r"hidden_gain: expected one of \[1\.0, 5\.0\], got 2\.0"),
+        ({"norm": None}, r"state: expected learning_rate, hidden_gain, got 'norm'"),
+    ],
+)
+def test_a_state_that_is_none_is_refused(dataset, explorer, runs, state, message):
+    with pytest.raises(ValueError, match=message):
+        explorer.state = state
+    with pytest.raises(ValueError, match=message):
+        LearningRateExplorer(dataset, runs, state=state)
+
+
+def test_an_error_is_told_and_the_next_move_works(explorer, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(Grid, "losses", None)
+        with pytest.raises(TypeError):
+            explorer.controls["learning_rate"].value = 1.0
+        assert "TypeError" in explorer.picture.text
+        assert isinstance(explorer.error, TypeError)
+    explorer.controls["hidden_gain"].value = 5.0
+    assert explorer.error is None
+    assert explorer.text.startswith("Learning rate 1, hidden gain 5")
+
+
+@pytest.mark.parametrize(("place", "rate"), [(0.02, 0.01), (0.2, 0.1), (2.0, 1.0), (1e36, 3e38)])
+def test_a_click_on_the_final_losses_picks_the_nearest_rate(explorer, place, rate):
+    x, y = explorer._axes[1].transData.transform((place, 3.0))
+    explorer.state = {"learning_rate": 0.01 if rate != 0.01 else 1.0}
+    explorer._heard(None, {"click": [x / 900, y / 380]}, [])
+    assert explorer.state["learning_rate"] == rate
+
+
+def test_a_click_elsewhere_does_nothing(explorer):
+    before = shown(explorer)
+    x, y = explorer._axes[0].transData.transform((30, 3.0))
+    for place in [(x, y), (0, 0), (899, 379)]:
+        explorer.clicked(*place)
+    assert shown(explorer) == before
+
+
+def test_pictures_are_small(dataset, runs, explorer):
+    for rate in SMALL:
+        for gain in (1.0, 5.0):
+            explorer.state = {"learning_rate": rate, "hidden_gain": gain}
+            png, *_ = shown(explorer)
+            assert len(png) < 32_000
+            assert struct.unpack(">II", png[16:24]) == (900, 380)
+
+
+def test_presets_and_reset_lead_to_rates_of_the_grid(explorer):
+    reached = []
+    for part in explorer.presets.values():
+        explorer.state = part
+        reached.append(explorer.state["learning_rate"])
+    assert reached == [0.01, 0.1, 1.0, 3e38]
+    explorer.reset()
+    assert explorer.state == {"learning_rate": 0.1, "hidden_gain": 1.0}
+
+
+# training here
+
+
+def test_an_exact_rate_is_trained_and_shown(dataset, explorer, runs):
+    explorer.exact.value = 0.37
+    explorer.train_here()
+    assert explorer.state == {"learning_rate": 0.37, "hidden_gain": 1.0}
+    assert [value for _, value in explorer.controls["learning_rate"].options] == [
+        0.01,
+        0.1,
+        0.37,
+        1.0,
+        3e38,
+    ]
+    for label, norm in NORMS.items():
+        alone = bn.train(dataset, replace(RECIPE, learning_rate=0.37, norm=norm), record=None)
+        np.testing.assert_array_equal(explorer.numbers.curves[label][1], alone.loss)
+        assert explorer.numbers.picked[label] == pytest.approx(alone.loss[57:].mean().item())
+        assert len(finals(explorer, label)) == 5
+    assert explorer.error is None
+    explorer.state = {"hidden_gain": 5.0}
+    assert "plain is not trained at this rate and gain; batch norm is not" in explorer.text
+    assert len(finals(explorer)) == 4
+    assert len(explorer._curves["plain"].get_ydata()) == 0
+    explorer.reset()
+    assert explorer.numbers.picked["plain"] == pytest.approx(
+        find(runs, learning_rate=0.1, hidden_gain=1.0, norm=None).loss[57:].mean().item()
+    )
+
+
+def test_the_exact_rate_follows_the_slider_until_another_is_typed(explorer):
+    explorer.state = {"learning_rate": 1.0}
+    assert explorer.exact.value == 1.0
+    explorer.exact.value = 0.2
+    explorer.state = {"hidden_gain": 5.0}
+    assert explorer.exact.value == 0.2
+    explorer.train_here()
+    assert explorer.state == {"learning_rate": 0.2, "hidden_gain": 5.0}
+    assert "plain ends at" in explorer.text
+
+
+def test_the_slider_in_the_page_gets_its_positions_before_its_new_place(explorer, monkeypatch):
+    """It would cut the place to those it had."""
+    sent, control = [], explorer.controls["learning_rate"]
+
+    def send_state(widget, key):
+        if widget is control:
+            names = {key} if isinstance(key, str) else set(key)
+            sent.append((names & {"index", "_options_labels"}, control.index))
+
+    explorer.state = {"learning_rate": 1.0}
+    monkeypatch.setattr(SelectionSlider, "send_state", send_state)
+    explorer._offer(3e38 / 4)
+    explorer._offer(1e-5)
+    (first, old), second, (third, unmoved), fourth = [one for one in sent if one[0]]
+    assert (first - {"index"}, old) == ({"_options_labels"}, 2)
+    assert second == ({"index"}, 3)
+    assert (third - {"index"}, unmoved) == ({"_options_labels"}, 3)
+    assert fourth == ({"index"}, 0)
+
+
+def test_a_rate_beyond_the_axis_is_said_to_be_there(dataset, several_seeds):
+    explorer = LearningRateExplorer(dataset, several_seeds)
+    explorer.exact.value = 3e38
+    explorer.train_here()
+    assert "Learning rate 3e+38 (beyond the axis)" in explorer.text
+    assert "batch norm diverges, its loss is not finite at step 1 (" in explorer.text
+    edge = explorer._axes[1].get_xlim()[1]
+    assert list(explorer._marks["plain"]["picked"].get_xdata()) == [edge]
+    assert "seeds" not in explorer.text  # it was trained with the first only
+
+
+def test_after_a_training_pages_drawn_before_are_forgotten(explorer):
+    explorer.state = {"learning_rate": 1.0}
+    edition = explorer.picture.edition
+    explorer.exact.value = 0.37
+    explorer.train_here()
+    assert explorer.picture.edition > edition
+    assert list(explorer._frames) == [2]
+
+
+def test_lower_losses_than_ever_move_the_axes_once(explorer, monkeypatch):
+    monkeypatch.setattr(Grid, "best", lambda grid: 0.31)
+    explorer.refresh(anew=True)
+    assert explorer.draws == 2
+    assert explorer._axes[0].get_ylim()[0] == explorer._axes[1].get_ylim()[0] == 0.2
+    explorer.state = {"learning_rate": 1.0}
+    assert explorer.draws == 2
+
+
+def test_without_runs_the_grid_is_trained_at_once_where_no_loop_runs(dataset):
+    recipe = bn.Recipe(steps=4, hidden=5, norm=None, seed=7)
+    explorer = LearningRateExplorer(dataset, recipe=recipe)
+    assert (explorer.numbers.rates.tolist(), explorer.grid.gains) == (RATES, GAINS)
+    assert len(explorer.grid.runs) == len(RATES) * len(GAINS) * 2
+    assert "missing" not in explorer.text
+    runs = bn.sweep(dataset, recipe, learning_rate=RATES, hidden_gain=GAINS, norm=[None, "batch"])
+    for run in runs:
+        key = run.recipe.learning_rate, run.recipe.hidden_gain, run.recipe.norm, 7
+        torch.testing.assert_close(explorer.grid.runs[key].loss, run.loss, atol=1e-4, rtol=1e-4)
+    assert RATES[0] == 0.001
+    assert RATES[-1] == 10
+
+
+def buttons(explorer):
+    """Which of Train here, Train the grid and Cancel can be pressed."""
+    return [
+        not button.disabled
+        for button in (explorer._train_button, explorer._grid_button, explorer._cancel_button)
+    ]
+
+
+def test_a_grid_with_gaps_is_completed(dataset, runs, several_seeds):
+    part = [*runs[:3], *runs[5:8]]  # both norms, one rate without half of them
+    short = replace(runs[4], loss=runs[4].loss[:20])  # as after an interrupt
+    explorer = LearningRateExplorer(dataset, [*part, short])
+    assert explorer.text.endswith("2 of the grid's 8 runs are missing.")
+    assert buttons(explorer) == [True, True, False]
+    assert "plain was stopped after 20 steps; batch norm ends" in explorer.text
+    assert len(finals(explorer)) == 1
+    explorer.state = {"hidden_gain": 5.0, "learning_rate": 0.01}
+    assert "batch norm is not trained" in explorer.text
+    explorer._grid_button.click()
+    assert "missing" not in explorer.text
+    assert buttons(explorer) == [True, False, False]
+    whole = LearningRateExplorer(dataset, runs[:8], state=explorer.state)
+    np.testing.assert_allclose(
+        explorer.numbers.finals["plain"], whole.numbers.finals["plain"], rtol=1e-5
+    )
+
+
+# in the background
+
+
+async def until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.005)
+
+
+def in_a_loop(function):
+    """Run a coroutine function as in a kernel; no task may leave an error behind."""
+
+    async def main():
+        complaints = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, c: complaints.append(c))
+        await function()
+        assert not complaints
+
+    asyncio.run(main())
+
+
+def with_steps(runs, steps):
+    """Give the runs as if their recipe had so many steps, so that the explorer trains as many."""
+    return [
+        replace(run, recipe=replace(run.recipe, steps=steps), loss=run.loss.repeat(steps)[:steps])
+        for run in runs
+        if run.diverged_at is None
+    ]
+
+
+def test_curves_grow_while_the_loop_goes_on(dataset, runs):
+    async def main():
+        explorer = LearningRateExplorer(dataset, with_steps(runs, 4_000))
+        explorer.exact.value = 0.37
+        explorer._train_button.click()
+        assert buttons(explorer) == [False, False, True]
+        assert explorer.exact.disabled
+        await until(lambda: len(explorer.grid.growing) == 2)
+        await until(lambda: len(explorer._curves["plain"].get_ydata()) > 2)
+        length = len(explorer._curves["plain"].get_ydata())
+        picture, bar = explorer.picture.png, explorer._bar.value
+        assert 0 < length < 100
+        assert 0 < bar < explorer._bar.max == 8_000
+        assert "plain is in training" in explorer.text
+        assert explorer.training.done() is False
+        await until(lambda: len(explorer._curves["plain"].get_ydata()) > length)
+        assert explorer.picture.png != picture
+        assert explorer._bar.value > bar
+        explorer.state = {"learning_rate": 1.0}  # the reader looks elsewhere meanwhile
+        assert "plain ends at" in explorer.text
+        explorer.state = {"learning_rate": 0.37}
+        await explorer.training
+        assert buttons(explorer) == [True, False, False]
+        assert len(explorer._curves["plain"].get_ydata()) == 100
+        assert "plain ends at" in explorer.text
+        for label, norm in NORMS.items():
+            recipe = replace(RECIPE, steps=4_000, learning_rate=0.37, norm=norm)
+            alone = bn.train(dataset, recipe, record=None)
+            picked = explorer.numbers.picked[label]
+            assert picked == pytest.approx(alone.loss[-200:].mean().item())
+
+    in_a_loop(main)
+
+
+def test_training_can_be_cancelled_and_what_is_done_is_shown(dataset, runs):
+    async def main():
+        explorer = LearningRateExplorer(dataset, with_steps(runs, 100_000))
+        explorer.exact.value = 0.37
+        explorer.train_here()
+        await until(lambda: len(explorer.grid.growing) == 2)
+        explorer._cancel_button.click()
+        begin = time.monotonic()
+        await explorer.training
+        assert time.monotonic() - begin < 5
+        assert "plain was stopped after " in explorer.text
+        assert buttons(explorer) == [True, False, False]
+        assert explorer.error is None
+        explorer.train_here()  # again
+        await until(lambda: len(explorer.grid.growing) == 2)
+        explorer.cancel()
+        await explorer.training
+
+    in_a_loop(main)
+
+
+def test_the_grid_is_trained_in_the_background_and_can_be_cancelled(dataset):
+    async def main():
+        explorer = LearningRateExplorer(dataset, recipe=bn.Recipe(steps=300, hidden=5))
+        assert not explorer.grid.runs
+        assert buttons(explorer) == [False, False, True]
+        await until(lambda: len(explorer.grid.runs) >= len(RATES))
+        explorer.cancel()
+        await explorer.training
+        complete = len(explorer.grid) - sum(len(rates) for rates, *_ in explorer.grid.missing())
+        assert 0 < complete < 114
+        assert f"{114 - complete} of the grid's 114 runs are missing" in explorer.text
+        assert buttons(explorer) == [True, True, False]
+        assert {gain for _, gain, *_ in explorer.grid._finals} == {1.0}  # the present gain first
+        before = dict(explorer.grid._finals)
+        explorer._grid_button.click()
+        await explorer.training
+        assert "missing" not in explorer.text
+        assert before.items() <= explorer.grid._finals.items()
+        assert buttons(explorer) == [True, False, False]
+
+    in_a_loop(main)
+
+
+def test_a_second_training_waits_for_the_first(dataset, runs):
+    async def main():
+        explorer = LearningRateExplorer(dataset, with_steps(runs, 2_000))
+        explorer.train_here()
+        first = explorer.training
+        explorer.train_here()
+        explorer.train_grid()
+        assert explorer.training is first
+        explorer.cancel()
+        await first
+
+    in_a_loop(main)
+
+
+def test_a_run_that_was_cancelled_replaces_no_complete_one(dataset, runs):
+    async def main():
+        explorer = LearningRateExplorer(dataset, with_steps(runs, 50_000))
+        text = explorer.text
+        explorer.train_here()
+        await until(lambda: len(explorer.grid.growing) == 2)
+        explorer.cancel()
+        await explorer.training
+        assert explorer.text == text
+        assert len(explorer.numbers.curves["plain"][1]) == 100
+
+    in_a_loop(main)
+
+
+def broken_sweep(*_, progress, **__):
+    progress([Watch(10)])
+    raise RuntimeError("no cores left")
+
+
+def test_an_error_in_the_worker_is_told_and_the_explorer_lives_on(dataset, runs, monkeypatch):
+    async def main():
+        explorer = LearningRateExplorer(dataset, runs)
+        with monkeypatch.context() as broken:
+            broken.setattr(learning_rate, "sweep", broken_sweep)
+            explorer._train_button.click()
+            await asyncio.wait([explorer.training])
+        assert "RuntimeError: no cores left" in explorer.picture.text
+        assert isinstance(explorer.error, RuntimeError)
+        assert buttons(explorer) == [True, False, False]
+        explorer.state = {"learning_rate": 1.0}
+        assert explorer.error is None
+        explorer.exact.value = 0.37
+        explorer._train_button.click()
+        await explorer.training
+        assert "plain ends at" in explorer.text
+
+    in_a_loop(main)
+
+
+def test_without_a_loop_an_error_in_the_worker_is_raised(explorer, monkeypatch):
+    monkeypatch.setattr(learning_rate, "sweep", broken_sweep)
+    with pytest.raises(RuntimeError, match="no cores left"):
+        explorer.train_here()
+    assert "RuntimeError: no cores left" in explorer.picture.text
+    assert buttons(explorer) == [True, False, False]
+
+
+def test_an_error_of_the_drawing_ends_the_training(dataset, runs, monkeypatch):
+    async def main():
+        explorer = LearningRateExplorer(dataset, with_steps(runs, 100_000))
+        explorer.train_here()
+        await until(lambda: explorer.grid.growing)
+        job = explorer._job
+        with monkeypatch.context() as broken:
+            broken.setattr(Grid, "losses", None)
+            await asyncio.wait([explorer.training])
+            assert isinstance(explorer.error, TypeError)
+        await until(lambda: all(watch.stop for watch in job.watches))
+        assert buttons(explorer) == [True, False, False]
+        explorer.refresh(anew=True)
+        assert explorer.error is None
+
+    in_a_loop(main)
+
+
+def test_pages_are_drawn_ahead_after_a_training_and_not_while_it_lasts(dataset, runs):
+    async def main():
+        explorer = LearningRateExplorer(dataset, with_steps(runs, 3_000))
+        explorer._heard(None, {"ready": True}, [])
+        await until(lambda: len(explorer._frames) == 3)
+        explorer.exact.value = 0.37
+        explorer.train_here()
+        await until(lambda: explorer.grid.growing)
+        assert list(explorer._frames) == [2]
+        await explorer.training
+        await until(lambda: len(explorer._frames) == 4)
+        assert all("in training" not in text for _, text in explorer._frames.values())
+
+    in_a_loop(main)
+
+
+# a reader's mistakes
+
+
+def test_runs_that_are_no_grid_are_refused(dataset, runs):
+    one_norm = [run for run in runs if run.recipe.norm is None]
+    one_rate = [run for run in runs if run.recipe.learning_rate == 0.1]
+
+    def changed(**fields):
+        return [replace(runs[0], recipe=replace(runs[0].recipe, **fields)), *runs[1:]]
+
+    for wrong, message in [
+        ([], "got none"),
+        (one_norm, r"got norm=\[None\]"),
+        (changed(norm="layer"), r"got norm=\['layer'"),
+        (one_rate, r"got learning_rate=\[0\.1\]"),
+        (changed(learning_rate=0), "each rate a number above 0, got 0"),
+        (changed(learning_rate=bn.StepDecay(1, 0.1, 5)), "each rate a number above 0, got StepD"),
+        (changed(steps=50), r"and seed, got steps=\[50, 60\]"),
+        (changed(hidden=50), r"and seed, got hidden=\[50, 100\]"),
+    ]:
+        with pytest.raises(ValueError, match=r"^runs: expected .*" + message):
+            LearningRateExplorer(dataset, wrong)
+
+
+def test_runs_of_another_dataset_are_refused(runs):
+    other = bn.Dataset.from_words([n * "a" + "b" for n in range(1, 20)])
+    with pytest.raises(ValueError, match="expected this dataset's 3 symbols, got 28"):
+        LearningRateExplorer(other, runs)
+
+
+def test_a_recipe_beside_runs_and_one_without_steps_are_refused(dataset, runs):
+    with pytest.raises(ValueError, match="recipe: expected none beside runs"):
+        LearningRateExplorer(dataset, runs, recipe=RECIPE)
+    with pytest.raises(ValueError, match="recipe: expected at least 1 step, got 0"):
+        LearningRateExplorer(dataset, recipe=bn.Recipe(steps=0))
