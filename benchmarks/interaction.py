@@ -8,11 +8,13 @@ Chromium, like the browser tests.
 
 import argparse
 import asyncio
+import math
 import statistics
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -107,19 +109,27 @@ def slow_line(port):
 
     async def connect(reader, writer):
         upstream = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(
-            pump(reader, upstream[1]), pump(upstream[0], writer), return_exceptions=True
-        )
+        with suppress(asyncio.CancelledError):  # at the end
+            await asyncio.gather(pump(reader, upstream[1]), pump(upstream[0], writer))
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    async def serve():
+        server = await asyncio.start_server(connect, "127.0.0.1", 0)
+        started.set_result((server.sockets[0].getsockname()[1], asyncio.current_task()))
+        await asyncio.Event().wait()
+
+    def run():
+        with suppress(asyncio.CancelledError):
+            asyncio.run(serve())
+
+    started = Future()
+    thread = threading.Thread(target=run)
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(
-        asyncio.start_server(connect, "127.0.0.1", 0), loop
-    ).result()
-    yield server.sockets[0].getsockname()[1]
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
+    slow_port, task = started.result()
+    try:
+        yield slow_port
+    finally:
+        task.get_loop().call_soon_threadsafe(task.cancel)
+        thread.join()
 
 
 def run_next_cell(notebook):
@@ -160,16 +170,19 @@ def moves(page, selector, handle, keys):
     handle.focus()
     for number in range(keys):
         before = page.evaluate("() => seen.length")
-        page.keyboard.press("ArrowLeft" if number % 6 < 3 else "ArrowRight")
+        page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight")
         page.wait_for_function(f"() => seen.slice({before}).some(frame => frame.source)")
         latencies.append(
             page.evaluate(f"() => seen.slice({before}).find(f => f.source).time - pressed")
         )
         page.wait_for_timeout(400)
     before = page.evaluate("() => seen.length")
+    positions = float(handle.get_attribute("aria-valuemax")) * 0.8
+    # fast enough for a new position in every frame of a 60 Hz screen
+    turns = 2 * math.ceil(60 * SECONDS / positions / 2)
     times = handle.evaluate(
         "(handle, how) => drag(handle, how)",
-        {"seconds": SECONDS, "from": 0.1, "to": 0.9, "turns": 2},
+        {"seconds": SECONDS, "from": 0.1, "to": 0.9, "turns": turns},
     )
     page.wait_for_timeout(3_000)
     shown = [f["time"] for f in page.evaluate(f"() => seen.slice({before})") if f["source"]]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -130,8 +131,8 @@ def weigh_batches(steps, momentum):
         or not 0 <= momentum <= 1
     ):
         raise ValueError(f"momentum: expected a number from 0 to 1, or None, got {momentum!r}")
-    ago = torch.arange(steps - 1, -1, -1, dtype=torch.float64)
-    return momentum * (1 - momentum) ** ago, (1 - momentum) ** steps
+    ago = np.arange(steps - 1, -1, -1.0)  # NumPy: torch's threads wait for each other here
+    return torch.from_numpy(momentum * (1 - momentum) ** ago), (1 - momentum) ** steps
 
 
 def _weighted(weights, batches):
