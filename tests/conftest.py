@@ -1,16 +1,9 @@
-"""What the tests share: the course's data set, and nbval's settings."""
-
-from pathlib import Path
+"""What the tests share: the course's data set, and torch with one thread."""
 
 import pytest
 import torch
 
 import bn_tutorial as bn
-
-
-def pytest_configure(config):
-    # nbval takes a path relative to wherever pytest was started from
-    config.option.nbval_sanitize_with = str(Path(__file__).with_name("nbval_sanitize.cfg"))
 
 
 @pytest.fixture(scope="session")

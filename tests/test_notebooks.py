@@ -1,6 +1,7 @@
-"""The stored notebooks are fresh, complete and the same on other machines.
+"""The stored notebooks are fresh and complete.
 
-nbval compares what a new run prints with what is stored; here stand the traps it misses.
+nbval compares what a new run prints with what is stored, and does so as on a plainer machine (see
+conftest.py); here stand the traps that it misses.
 """
 
 import ast
@@ -159,15 +160,3 @@ def assert_same_picture(before, after):
         )
         assert old.shape == new.shape
         assert (abs(old - new) > 64).mean() < 0.01
-
-
-def test_it_prints_the_same_with_one_thread_and_other_instruction_sets(path):
-    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
-    wide = [name for name in found if "AVX512" in name or name == "X86_V4"]
-    plain_machine = {
-        "OMP_NUM_THREADS": "1",
-        "ATEN_CPU_CAPABILITY": "default",
-        "NPY_DISABLE_CPU_FEATURES": " ".join(wide),
-    }
-    stored, again = nbformat.read(path, as_version=4), execute(path, plain_machine)
-    assert [printed(o) for o in outputs(again)] == [printed(o) for o in outputs(stored)]

@@ -1,0 +1,47 @@
+"""How the tests run: nbval's settings, the machine that it stands for, and who runs what."""
+
+import os
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+TESTS = Path(__file__).with_name("tests")
+
+
+def pytest_configure(config):
+    """Tell nbval where its settings are: its own option is relative to where pytest starts."""
+    config.option.nbval_sanitize_with = str(TESTS / "nbval_sanitize.cfg")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let one process run a whole file, but share out the notebooks that a test executes."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            alone = "test_running_it_again" in nodeid
+            return nodeid if alone else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """Start nbval's kernels with one thread and without the newest instructions.
+
+    The stored outputs come from two threads and all instructions: they must hold here too.
+    """
+    if item.path.suffix != ".ipynb":
+        return (yield)
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    wide = [name for name in found if "AVX512" in name or name == "X86_V4"]
+    plain_machine = {
+        "OMP_NUM_THREADS": "1",
+        "ATEN_CPU_CAPABILITY": "default",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(wide),
+    }
+    with mock.patch.dict(os.environ, plain_machine):
+        return (yield)
