@@ -245,7 +245,7 @@ def test_pages_are_drawn_ahead_nearest_first_once_a_browser_asks(sent):
     assert [message["page"] for message in sent] == [3, 2, 4, 1, 0]
     assert [message["text"][-1] for message in sent] == ["3", "2", "4", "1", "0"]
     for page, (png, text) in line._frames.items():
-        fresh = Line(state={"slope": page})
+        fresh = Line(flip="slope", state={"slope": page})
         assert (png, text) == (fresh.picture.png, fresh.text)
     assert line.draws == 1
 
@@ -324,6 +324,6 @@ def test_a_page_without_kernel_has_picture_and_text(flip):
     line.controls["slope"].value = 2
     bundle = line._repr_mimebundle_()
     assert bundle["text/plain"] == repr(line)
-    fresh = Line(state=line.state)
+    fresh = Line(flip=flip, state=line.state)
     assert base64.b64decode(bundle["image/png"]) == fresh.picture.png
     assert "application/vnd.jupyter.widget-view+json" in bundle

@@ -25,6 +25,7 @@ OUTPUT_GAINS = (0.01, 0.016, 0.025, 0.04, 0.063, 0.1, 0.16, 0.25, 0.4, 0.63, 1.0
 DEPTHS = range(1, 7)
 LOSSES = 1, 200  # nats where the loss panel ends
 ROWS = 128  # examples in the saturation map
+BLACK_ON_WHITE = np.array([[255] * 4, [0, 0, 0, 255]], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +203,8 @@ class ActivationExplorer(Explorer):
         self._into.show(numbers.x, look)
         self._out.show(numbers.activations, look)
         rows = np.linspace(0, len(numbers.x) - 1, min(ROWS, len(numbers.x))).astype(int)
-        self._map.set_data(np.abs(numbers.activations[rows]) > SATURATED)
+        saturated = np.abs(numbers.activations[rows]) > SATURATED
+        self._map.set_data(BLACK_ON_WHITE[saturated.astype(int)])  # as colours: a third of the time
         shown = np.clip(np.nan_to_num(numbers.loss, nan=np.inf), *LOSSES)
         self._mark.set_data([numbers.step] * 2, [self.uniform, shown])
         self._mark.set_marker("o" if shown == numbers.loss else "v" if shown == LOSSES[0] else "^")

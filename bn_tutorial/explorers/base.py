@@ -205,7 +205,9 @@ class Explorer(ipywidgets.VBox):
         self.canvas.restore_region(self._background)
         for artist in self._artists:
             artist.axes.draw_artist(artist)
-        return encode(self.canvas), self.describe(numbers)
+        # pages are drawn ahead and all of them are sent; a live picture is waited for
+        level = 3 if self._flip is None else 6
+        return encode(self.canvas, compress_level=level), self.describe(numbers)
 
     @contextmanager
     def _told_to_the_reader(self):

@@ -26,7 +26,7 @@ export default () => {
   // the image that is seen changes when the new one is complete: no blank moment
   async function show(image) {
     shown = image;
-    if (!image.complete) await image.decode().catch(() => {}); // forgotten: a newer one is coming
+    if (!image.complete) await new Promise((loaded) => (image.onload = loaded));
     if (shown === image) for (const view of views) view();
   }
 
@@ -67,6 +67,7 @@ export default () => {
       const image = document.createElement("img");
       const caption = document.createElement("p");
       caption.setAttribute("role", "status");
+      image.decoding = "sync"; // not a frame later
       Object.assign(image.style, { maxWidth: "100%", height: "auto" });
       el.append(image, caption);
       image.addEventListener("click", (event) => {

@@ -53,11 +53,17 @@ class Picture(anywidget.AnyWidget):
         self.send({"page": page, "edition": self.edition, "text": text}, buffers=[png])
 
 
-def encode(canvas):
+def encode(canvas, compress_level):
     """Give the pixels of an Agg canvas as PNG.
 
     64 colours are enough for a plot, and make it less than half as large: a message of at most
     32 KB.
+
+    Parameters
+    ----------
+    canvas : FigureCanvasAgg
+    compress_level : int
+        From 1 (fast) to 9 (small). 6 instead of 3 takes 2 ms more and saves a fifth.
 
     Returns
     -------
@@ -66,5 +72,5 @@ def encode(canvas):
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     image = image.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=6)
+    image.save(file, "PNG", compress_level=compress_level)
     return file.getvalue()
