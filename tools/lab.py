@@ -6,6 +6,7 @@ It needs Debian's ``chromium`` (or any Chromium in the path) and the extra ``[br
 import ast
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -143,6 +144,8 @@ def lab(folder, *, through=None):
             notebook = Notebook(page)
             page.goto(f"http://127.0.0.1:{port}/lab/tree/{name}?token={token}&reset")
             notebook.wait()
+            page.wait_for_timeout(1_000)  # JupyterLab asks the new kernel for widgets
+            notebook.wait()
             page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
             page.evaluate(f"() => listen({KERNEL})")
             try:
@@ -193,7 +196,9 @@ class Notebook:
         shown = self.page.locator(
             ", ".join(f'.jp-OutputArea-output[data-mime-type="{kind}"]' for kind in kinds)
         )
-        return shown.all_inner_texts() + self.page.evaluate("() => complaints") + self.console
+        said = shown.all_inner_texts() + self.page.evaluate("() => complaints") + self.console
+        # what a kernel answers that is asked for widgets before it has imported ipywidgets
+        return [text for text in said if not re.fullmatch(r"No such comm: \S+\s*", text)]
 
     def explorers(self):
         """List the explorers in the page: list of Explorer."""

@@ -6,21 +6,11 @@ export default () => {
   let shown = null;
 
   function put(page, png, text) {
-    forget(page);
     const image = new Image();
-    image.src = URL.createObjectURL(new Blob([png], { type: "image/png" }));
+    image.src = `data:image/png;base64,${base64(png)}`; // quicker than a blob's address
     image.alt = text;
     pages.set(page, image);
     return image;
-  }
-
-  function forget(page) {
-    if (pages.has(page)) URL.revokeObjectURL(pages.get(page).src);
-    pages.delete(page);
-  }
-
-  function forgetAll() {
-    for (const page of [...pages.keys()]) forget(page);
   }
 
   // the image that is seen changes when the new one is complete: no blank moment
@@ -39,7 +29,7 @@ export default () => {
         if (model.get("edition") !== edition) {
           edition = model.get("edition");
           png = null;
-          forgetAll();
+          pages.clear();
         }
         if (model.get("png") === png && model.get("text") === text) return;
         png = model.get("png");
@@ -60,7 +50,6 @@ export default () => {
         if (message.page === model.get("index")) show(page);
       });
       model.send({ ready: true });
-      return forgetAll;
     },
 
     render({ model, el }) {
@@ -116,6 +105,11 @@ function nameControls(root) {
     set(handle, "aria-valuetext", slider.querySelector(".widget-readout")?.textContent);
   }
   for (const label of root.querySelectorAll('[title="null"]')) label.removeAttribute("title");
+}
+
+function base64(view) {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }
 
 function set(element, name, value) {
