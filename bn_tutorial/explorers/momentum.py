@@ -35,6 +35,7 @@ class MomentumExplorer(Explorer):
     The batches' statistics were recorded once; the running ones are a weighted sum of them, for
     any momentum. The picture shows one unit's batch means and the running mean that tracks them,
     the weights of the sum, and the validation loss with these statistics beside the calibrated.
+    It keeps its own copy of the batches' statistics, in float64: 160 MB for the seed recipe.
 
     Parameters
     ----------
