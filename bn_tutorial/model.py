@@ -73,7 +73,8 @@ class Model:
     Attributes
     ----------
     layers : dict of str to Layer
-        ``"embedding"``, ``"hidden.0"``, ``"norm.0"``, ``"tanh.0"``, ..., ``"output"``, in order.
+        ``"embedding"``, ``"hidden.0"``, ``"norm.0"``, ``"tanh.0"``, ..., ``"output"``, in order;
+        where the recipe's placement is "after", each norm comes after its tanh.
     data, grad : ndarray (R, P)
     """
 
@@ -103,19 +104,11 @@ class Model:
         for i in range(recipe.depth):
             weight, bias = parameter[f"hidden.{i}.weight"], parameter.get(f"hidden.{i}.bias")
             layers[f"hidden.{i}"] = Linear(weight, bias)
+            tanh, norm = {f"tanh.{i}": Tanh()}, {}
             if recipe.norm:
                 affine = parameter[f"norm.{i}.weight"], parameter[f"norm.{i}.bias"]
-            if recipe.norm == "layer":
-                layers[f"norm.{i}"] = LayerNorm(*affine, eps=recipe.eps)
-            if recipe.norm == "batch":
-                given = statistics and tuple(
-                    s[i].to(recipe.dtype).reshape(1, 1, -1).numpy()
-                    for s in (statistics.mean, statistics.std)
-                )
-                layers[f"norm.{i}"] = BatchNorm(
-                    *affine, correction=recipe.correction, eps=recipe.eps, statistics=given
-                )
-            layers[f"tanh.{i}"] = Tanh()
+                norm = {f"norm.{i}": _norm(recipe, i, affine, statistics)}
+            layers |= norm | tanh if recipe.placement == "before" else tanh | norm
         layers["output"] = Linear(
             parameter["output.weight"], parameter["output.bias"], batch_last=True
         )
@@ -160,3 +153,12 @@ class Model:
         """Make a step of SGD: ``learning_rate`` is an ndarray (R, 1)."""
         np.multiply(self.grad, learning_rate, out=self.grad)
         np.subtract(self.data, self.grad, out=self.data)
+
+
+def _norm(recipe, i, affine, statistics):
+    if recipe.norm == "layer":
+        return LayerNorm(*affine, eps=recipe.eps)
+    given = statistics and tuple(
+        s[i].to(recipe.dtype).reshape(1, 1, -1).numpy() for s in (statistics.mean, statistics.std)
+    )
+    return BatchNorm(*affine, correction=recipe.correction, eps=recipe.eps, statistics=given)

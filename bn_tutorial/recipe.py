@@ -40,7 +40,9 @@ class Recipe:
     Parameters
     ----------
     norm : {"batch", "layer", None}
-        What stands between each hidden Linear and its tanh.
+        What normalizes each hidden layer.
+    placement : {"before", "after"}
+        Where the norm stands: between the hidden Linear and its tanh, or after the tanh.
     depth : int
         Number of hidden layers, L.
     hidden : int
@@ -82,6 +84,7 @@ class Recipe:
     """
 
     norm: str | None = "batch"
+    placement: str = "before"
     depth: int = 1
     hidden: int = 100
     embedding: int = 2
@@ -100,6 +103,7 @@ class Recipe:
         if isinstance(self.dtype, str):
             object.__setattr__(self, "dtype", DTYPES.get(self.dtype, self.dtype))
         _expect_one_of(self, "norm", ("batch", "layer", None))
+        _expect_one_of(self, "placement", ("before", "after"))
         _expect_one_of(self, "correction", (1, 0))
         _expect_one_of(self, "hidden_bias", (True, False))
         _expect_one_of(self, "dtype", tuple(DTYPES.values()))

@@ -297,6 +297,14 @@ def test_a_loss_beyond_the_panel_is_marked(drawn, loss, marker, height):
     assert text.get_text() == f"{loss:.2f}"
 
 
+def test_of_a_norm_behind_its_tanh_the_linear_s_output_is_shown(dataset):
+    record = bn.Record(snapshots=[0, 20])
+    run = bn.train(dataset, bn.Recipe(placement="after", steps=30), record=record)
+    explorer = ActivationExplorer(dataset, {"after": run}, state={"source": "after", "step": 20})
+    np.testing.assert_array_equal(explorer.numbers.x, run.snapshots[1].outputs["hidden.0"])
+    assert "hidden.0" in explorer.text
+
+
 def test_a_run_that_diverged_is_shown(dataset):
     recipe = replace(PLAIN, learning_rate=1e38, steps=10)
     run = bn.train(dataset, recipe, record=bn.Record(snapshots=range(10), probe=20))

@@ -436,10 +436,12 @@ def test_a_batch_of_equal_numbers_has_no_answer_and_says_nan():
     assert explorer.numbers.after.x_hat.tolist() == pytest.approx([-0.5, 1.5, -0.5, -0.5])
 
 
-@pytest.mark.parametrize("fields", [{"norm": None}, {"norm": "layer"}, {"depth": 2}])
-def test_a_run_without_exactly_one_batchnorm_is_refused(dataset, fields):
+@pytest.mark.parametrize(
+    "fields", [{"norm": None}, {"norm": "layer"}, {"depth": 2}, {"placement": "after"}]
+)
+def test_a_run_without_exactly_one_batchnorm_before_the_tanh_is_refused(dataset, fields):
     run = bn.train(dataset, bn.Recipe(**(SMALL | {"steps": 1} | fields)))
-    with pytest.raises(ValueError, match=r"^run: expected one with one BatchNorm .*, got Run\("):
+    with pytest.raises(ValueError, match=r"^run: expected one with one BatchNorm, .*, got Run\("):
         BatchMatesExplorer(run, dataset)
 
 

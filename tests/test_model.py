@@ -105,6 +105,14 @@ def test_layers_stand_in_reading_order(norm, kinds):
         assert model.layers["norm.1"].eps == 0.25
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_norm_placed_after_stands_behind_its_tanh(norm):
+    recipe = bn.Recipe(norm=norm, placement="after", depth=2, hidden=5)
+    names = ["hidden", "tanh", "norm"] if norm else ["hidden", "tanh"]
+    hidden = [f"{name}.{i}" for i in range(2) for name in names]
+    assert list(Model(recipe, [drawn(recipe)]).layers) == ["embedding", *hidden, "output"]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("norm", NORMS)
 def test_tensors_give_back_what_the_model_was_built_from(norm, dtype):

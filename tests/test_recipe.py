@@ -10,6 +10,7 @@ import bn_tutorial as bn
 
 SEED_RECIPE = {
     "norm": "batch",
+    "placement": "before",
     "depth": 1,
     "hidden": 100,
     "embedding": 2,
@@ -28,6 +29,7 @@ NOT_INTEGERS = [1.0, 1.5, math.nan, "1", None, True, False]
 NOT_NUMBERS = [math.nan, math.inf, -math.inf, "x", None, True, False, 1j]
 BAD = {
     "norm": ["Batch", "group", "", True, 0, ["batch"]],
+    "placement": ["Before", "between", "", None, True],
     "depth": [0, -1, *NOT_INTEGERS],
     "hidden": [0, -1, *NOT_INTEGERS],
     "embedding": [0, -1, *NOT_INTEGERS],

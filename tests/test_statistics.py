@@ -43,6 +43,8 @@ def network(run, contexts, stats=None):
     x, means, stds = p["embedding"][contexts].flatten(1), [], []
     for i in range(recipe.depth):
         x = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
+        if recipe.placement == "after":
+            x = torch.tanh(x)
         if recipe.norm == "layer":
             affine = p[f"norm.{i}.weight"], p[f"norm.{i}.bias"]
             x = F.layer_norm(x, (recipe.hidden,), *affine, eps=recipe.eps)
@@ -54,7 +56,8 @@ def network(run, contexts, stats=None):
             stds.append(std)
             x = (x - mean) / torch.sqrt(std**2 + recipe.eps)
             x = p[f"norm.{i}.weight"] * x + p[f"norm.{i}.bias"]
-        x = torch.tanh(x)
+        if recipe.placement == "before":
+            x = torch.tanh(x)
     return x @ p["output.weight"] + p["output.bias"], means, stds
 
 
@@ -71,6 +74,19 @@ def test_calibrate_measures_the_whole_split_as_one_batch(train, zoo, depth, corr
     assert len(stats.mean) == len(stats.std) == depth
     assert_close(stats.mean, means)
     assert_close(stats.std, stds)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_a_norm_after_the_tanh_is_calibrated_and_evaluated_there(train, zoo, norm):
+    run = train(norm=norm, placement="after", depth=2)
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    if stats:
+        _, means, stds = network(run, zoo.train.contexts)
+        assert_close(stats.mean, means)
+        assert_close(stats.std, stds)
+        assert max(mean.abs().max() for mean in stats.mean) < 1  # of a tanh
+    expected, _, _ = network(run, zoo.val.contexts, stats)
+    assert_close(bn.logits(run, zoo.val.contexts, stats), expected)
 
 
 def test_calibrate_measures_the_split_it_is_given(run, zoo, stats):

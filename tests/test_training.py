@@ -49,6 +49,8 @@ def outputs_by_hand(recipe, p, contexts):
     outputs = {"embedding": x}
     for i in range(recipe.depth):
         x = outputs[f"hidden.{i}"] = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
+        if recipe.placement == "after":
+            x = outputs[f"tanh.{i}"] = x.tanh()
         if recipe.norm:
             gain, shift = p[f"norm.{i}.weight"], p[f"norm.{i}.bias"]
         if recipe.norm == "batch":
@@ -58,7 +60,8 @@ def outputs_by_hand(recipe, p, contexts):
             x = F.layer_norm(x, (recipe.hidden,), gain, shift, recipe.eps)
         if recipe.norm:
             outputs[f"norm.{i}"] = x
-        x = outputs[f"tanh.{i}"] = x.tanh()
+        if recipe.placement == "before":
+            x = outputs[f"tanh.{i}"] = x.tanh()
     outputs["output"] = x @ p["output.weight"] + p["output.bias"]
     return outputs
 
@@ -76,7 +79,8 @@ def train_by_autograd(dataset, recipe):
         gradients = torch.autograd.grad(loss, p.values())
         p = {name: p[name] - rate * grad for name, grad in zip(p, gradients, strict=True)}
         losses.append(loss.detach())
-        x = torch.stack([outputs[f"hidden.{i}"] for i in range(recipe.depth)]).detach()
+        normed = "hidden" if recipe.placement == "before" else "tanh"
+        x = torch.stack([outputs[f"{normed}.{i}"] for i in range(recipe.depth)]).detach()
         mean.append(x.mean(1))
         std.append(x.std(1, correction=recipe.correction))
     parameters = {name: tensor.detach() for name, tensor in p.items()}
@@ -133,6 +137,9 @@ def test_training_agrees_with_a_plain_autograd_loop(dataset, norm, depth, hidden
         {"correction": 0, "eps": 1e-3},
         {"batch_size": 9, "eps": 1e-3},
         {"norm": "layer", "eps": 0.1},
+        {"placement": "after", "depth": 2, "hidden_gain": 0.2},  # chaotic at 1
+        {"placement": "after", "norm": "layer", "eps": 0.1},
+        {"placement": "after", "norm": None},
         {"hidden": 7, "embedding": 5, "seed": 5},
     ],
     ids=lambda fields: " ".join(fields),

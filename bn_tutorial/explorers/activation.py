@@ -224,7 +224,8 @@ class ActivationExplorer(Explorer):
         """Give what titles and the map's size depend on."""
         recipe, run = self._network(state)
         examples = self._targets.size if run is None else len(run.snapshots[0].outputs["output"])
-        return min(state["layer"], recipe.depth - 1), recipe.norm, recipe.hidden, examples
+        layer = min(state["layer"], recipe.depth - 1)
+        return _into(recipe, layer), recipe.hidden, examples
 
     def set_scene(self, numbers):
         """Say which layer is shown, and give the map its size."""
@@ -324,7 +325,8 @@ def _label(recipe):
 
 def _into(recipe, layer):
     """Name the layer whose output goes into a tanh."""
-    return f"norm.{layer}" if recipe.norm else f"hidden.{layer}"
+    normed = recipe.norm and recipe.placement == "before"
+    return f"norm.{layer}" if normed else f"hidden.{layer}"
 
 
 def _check_runs(runs, symbols):

@@ -97,7 +97,8 @@ class BatchMatesExplorer(Explorer):
     Raises
     ------
     ValueError
-        If the run has not one BatchNorm or diverged, or the dataset or an example doesn't fit it.
+        If the run has not one BatchNorm, before the tanh, or diverged, or the dataset or an example
+        doesn't fit it.
     """
 
     def __init__(self, run, dataset, *, examples=EXAMPLES, state=None):
@@ -385,10 +386,12 @@ class BatchMatesExplorer(Explorer):
 def _check(run, dataset, examples):
     """Raise a ValueError that says so where these don't fit together."""
     recipe, symbols = run.recipe, len(run.parameters["embedding"])
-    if recipe.norm != "batch" or recipe.depth != 1 or run.diverged_at is not None:
+    structure = recipe.norm, recipe.placement, recipe.depth
+    if structure != ("batch", "before", 1) or run.diverged_at is not None:
         raise ValueError(
-            'run: expected one with one BatchNorm (depth=1, norm="batch") that did not diverge, '
-            f"got {run!r} with depth={recipe.depth}, norm={recipe.norm!r}"
+            "run: expected one with one BatchNorm, before the tanh (depth=1, norm='batch', "
+            f"placement='before'), that did not diverge, got {run!r} with depth={recipe.depth}, "
+            f"norm={recipe.norm!r}, placement={recipe.placement!r}"
         )
     if len(dataset.vocabulary) != symbols:
         raise ValueError(
