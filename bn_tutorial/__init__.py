@@ -18,6 +18,7 @@ from bn_tutorial.diagnostics import (
     update_to_data,
 )
 from bn_tutorial.history import Record, Run, Snapshot
+from bn_tutorial.loss_ledger import ledger
 from bn_tutorial.recipe import Recipe, StepDecay
 from bn_tutorial.sampling import sample_words
 from bn_tutorial.statistics import Statistics, calibrate, evaluate, logits, running_statistics
@@ -38,6 +39,7 @@ __all__ = [
     "dead_units",
     "evaluate",
     "gradient_flow",
+    "ledger",
     "load_words",
     "logits",
     "probe",

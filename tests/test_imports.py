@@ -18,6 +18,7 @@ NUMERICS = {
     "data": set(),
     "layers": set(),
     "recipe": set(),
+    "loss_ledger": set(),
     "parallel": set(),
     "model": {"layers"},
     "history": {"model", "recipe"},

@@ -1,0 +1,131 @@
+"""The loss ledger: the models of all notebooks and their losses, in one table."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = Path(__file__).with_suffix(".csv")
+AGREES = (
+    0.001  # nats: by more than rounding, losses of the course's runs don't differ over machines
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of a notebook, with its losses over the whole splits, in nats."""
+
+    notebook: str
+    model: str
+    train: float
+    val: float
+
+    def agrees(self, other):
+        """Say whether both losses are within ``AGREES`` of another entry's."""
+        pairs = (self.train, other.train), (self.val, other.val)
+        return all(abs(mine - theirs) <= AGREES for mine, theirs in pairs)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The table, as a notebook shows it.
+
+    Attributes
+    ----------
+    notebook : str
+        Whose end it stands at.
+    entries : list of Entry
+        Of this notebook and of those before it, in the order of the course.
+    differing : list of Entry
+        What was measured here and is not what the course keeps.
+    """
+
+    notebook: str
+    entries: list[Entry]
+    differing: list[Entry]
+
+    def __repr__(self):
+        rows = [(" ", "notebook", "model", "train", "val")]
+        for e in self.entries:
+            mark = "*" if e.notebook == self.notebook else " "
+            rows.append((mark, e.notebook, e.model, f"{e.train:.3f}", f"{e.val:.3f}"))
+        first, second = (max(len(row[i]) for row in rows) for i in (1, 2))
+        lines = [f"{m} {n:{first}}  {name:{second}}  {t:>6} {v:>6}" for m, n, name, t, v in rows]
+        lines.append("* measured in this notebook")
+        if self.differing:
+            lines.append("These rows are not what the course keeps in loss_ledger.csv:")
+            lines += [f"{e.notebook},{e.model},{e.train:.3f},{e.val:.3f}" for e in self.differing]
+        return "\n".join(lines)
+
+
+def ledger(notebook, models):
+    """Enter the models of a notebook into the course's table of losses, and show it.
+
+    The package keeps the rows of all notebooks in ``loss_ledger.csv``. Nothing is written there:
+    what was measured is compared with it. Within 0.001 nats the row is shown as it is kept, so that
+    the table is the same on every machine; where it differs or is new it is shown as
+    measured, and once more below the table, as the line to be put into the file.
+
+    Parameters
+    ----------
+    notebook : str
+        Its file name without the ending, such as ``"04_calibration"``.
+    models : dict of str to tuple of (float, float)
+        The name of each model, with its loss over the training split and over the validation split,
+        in nats.
+
+    Returns
+    -------
+    Ledger
+        Shows itself as a table of this notebook's rows and of those before it.
+
+    Raises
+    ------
+    ValueError
+        If the notebook's name does not begin with its number, or a loss is not a finite number.
+
+    Examples
+    --------
+    >>> ledger("01_dataset", {})
+      notebook    model                   train    val
+    * 01_dataset  every symbol alike      3.332  3.332
+    * 01_dataset  shares of the symbols   2.946  2.976
+    * 01_dataset  bigram                  2.513  2.671
+    * 01_dataset  trigram                 2.203  2.678
+    * measured in this notebook
+    """
+    if not isinstance(notebook, str) or not notebook[:2].isdigit():
+        raise ValueError(f'notebook: expected a name like "04_calibration", got {notebook!r}')
+    measured = [_entry(notebook, model, losses) for model, losses in models.items()]
+    kept = [e for e in read() if e.notebook <= notebook]
+    by_name = {(e.notebook, e.model): e for e in kept}
+    differing = [
+        e
+        for e in measured
+        if (e.notebook, e.model) not in by_name or not e.agrees(by_name[e.notebook, e.model])
+    ]
+    by_name |= {(e.notebook, e.model): e for e in differing}
+    entries = sorted(by_name.values(), key=lambda e: e.notebook)  # stable: rows keep their order
+    return Ledger(notebook, entries, differing)
+
+
+def read(path=FILE):
+    """Read the rows that the package keeps: list of Entry, in the order of the course."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = [
+            Entry(row["notebook"], row["model"], float(row["train"]), float(row["val"]))
+            for row in csv.DictReader(file)
+        ]
+    return sorted(rows, key=lambda e: e.notebook)
+
+
+def _entry(notebook, model, losses):
+    try:
+        train, val = (float(loss) for loss in losses)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"models[{model!r}]: expected its train and val loss, got {losses!r}"
+        ) from None
+    if not (math.isfinite(train) and math.isfinite(val)):
+        raise ValueError(f"models[{model!r}]: expected finite losses, got {train} and {val}")
+    return Entry(notebook, model, train, val)
