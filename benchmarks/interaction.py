@@ -58,18 +58,27 @@ CALLS = {
     "CalibrationExplorer": "explorers.CalibrationExplorer(run, dataset)",
     "MomentumExplorer": "explorers.MomentumExplorer(run, dataset)",
     "LearningRateExplorer": "explorers.LearningRateExplorer(dataset, runs)",
+    "DepthExplorer": "explorers.DepthExplorer(dataset)",
+    "BatchSizeExplorer": "explorers.BatchSizeExplorer(runs, dataset)",
 }
-SWEEP = """bn.sweep(
+RUNS = {
+    "LearningRateExplorer": """bn.sweep(
     dataset, bn.Recipe(steps=300), norm=[None, "batch"], hidden_gain=[1.0],
-    learning_rate=[10 ** (i / 12 - 3) for i in range(49)])"""
+    learning_rate=[10 ** (i / 12 - 3) for i in range(49)])""",
+    "BatchSizeExplorer": """[
+    run
+    for b in (2, 4, 8, 16, 32, 64, 128, 256, 512)
+    for run in bn.sweep(
+        dataset, bn.Recipe(steps=8_192 // b, batch_size=b, eps=1e-5),
+        norm=["batch", "layer", None], seed=range(3))]""",
+}
 EXPLORER, INTERACTIVE = ".bn-explorer img", ".widget-interact .jp-OutputArea-output img"
 
 
 def write_notebook(folder, name):
     """Write the notebook of one explorer: preparation, explorer, interact."""
-    runs = SWEEP if name == "LearningRateExplorer" else None
     cells = [
-        SETUP.format(steps=50_000 if name == "MomentumExplorer" else 3_000, runs=runs),
+        SETUP.format(steps=50_000 if name == "MomentumExplorer" else 3_000, runs=RUNS.get(name)),
         CALLS[name],
         INTERACT.format(call=CALLS[name]),
     ]

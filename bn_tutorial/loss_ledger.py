@@ -54,7 +54,7 @@ class Ledger:
         lines.append("* measured in this notebook")
         if self.differing:
             lines.append("These rows are not what the course keeps in loss_ledger.csv:")
-            lines += [f"{e.notebook},{e.model},{e.train:.3f},{e.val:.3f}" for e in self.differing]
+            lines += [f'{e.notebook},"{e.model}",{e.train:.3f},{e.val:.3f}' for e in self.differing]
         return "\n".join(lines)
 
 
@@ -87,11 +87,11 @@ def ledger(notebook, models):
     Examples
     --------
     >>> ledger("01_dataset", {})
-      notebook    model                   train    val
-    * 01_dataset  every symbol alike      3.332  3.332
-    * 01_dataset  shares of the symbols   2.946  2.976
-    * 01_dataset  bigram                  2.513  2.671
-    * 01_dataset  trigram                 2.203  2.678
+      notebook    model     train    val
+    * 01_dataset  uniform   3.332  3.332
+    * 01_dataset  unigram   2.946  2.976
+    * 01_dataset  bigram    2.513  2.671
+    * 01_dataset  trigram   2.203  2.678
     * measured in this notebook
     """
     if not isinstance(notebook, str) or not notebook[:2].isdigit():

@@ -34,14 +34,14 @@ def test_a_loss_that_differs_is_shown_as_measured_and_named(off):
     others = [row for row in rows(bn.ledger("01_dataset", {})) if row[1] != "bigram"]
     assert [row for row in rows(table) if row[1] != "bigram"] == others
     assert ("01_dataset", "bigram", *losses) in rows(table)
-    assert repr(table).splitlines()[-1] == f"01_dataset,bigram,{losses[0]:.3f},{losses[1]:.3f}"
+    assert repr(table).splitlines()[-1] == f'01_dataset,"bigram",{losses[0]:.3f},{losses[1]:.3f}'
 
 
 def test_a_new_model_comes_last_in_its_notebook():
     table = bn.ledger("01_dataset", {"mine": (1.23456, 2)})
     assert rows(table)[-1] == ("01_dataset", "mine", 1.23456, 2.0)
-    assert "* 01_dataset  mine                    1.235  2.000\n" in repr(table)
-    assert repr(table).endswith("loss_ledger.csv:\n01_dataset,mine,1.235,2.000")
+    assert "* 01_dataset  mine      1.235  2.000\n" in repr(table)
+    assert repr(table).endswith('loss_ledger.csv:\n01_dataset,"mine",1.235,2.000')
 
 
 def test_models_of_other_notebooks_are_not_mistaken_for_this_one_s():
