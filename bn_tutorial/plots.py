@@ -375,6 +375,30 @@ def plot_excess(sizes, excess, *, ax=None):
     return _count_in_twos(ax, sizes)
 
 
+def plot_noise(sizes, spread, law, *, ax=None):
+    """Draw how a statistic scatters between batches of each size, and the law it should follow.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of examples, powers of two.
+    spread, law : sequence of float
+        Standard deviations: measured, and expected for each size.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        With logarithmic axes, on which a power of the size is a straight line.
+    """
+    ax = ax or plt.gca()
+    ax.plot(sizes, spread, color=BLUE, linestyle="none", marker="o", label="measured")
+    ax.plot(sizes, law, color=ORANGE, linestyle="--", linewidth=1.2, label="expected")
+    ax.set(yscale="log", ylabel="std over the batches")
+    ax.legend()
+    return _count_in_twos(ax, sizes)
+
+
 def _count_in_twos(ax, sizes):
     ax.set_xscale("log", base=2)
     ax.set_xticks(sizes[1::2], [f"{n:,}" for n in sizes[1::2]])
@@ -439,6 +463,33 @@ def plot_probabilities(symbols, probabilities, *, ranges=None, marks=None, ax=No
     if ranges or marks:
         above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
         ax.legend(handles=drawn, ncols=2, frameon=False, **above)
+    return ax
+
+
+def plot_by_layer(values, *, ylabel="", ax=None):
+    """Draw a number of each hidden layer, from the input's side to the output's.
+
+    Parameters
+    ----------
+    values : dict of str to sequence (L,)
+        The first entry has round marks, the others have square ones; a label of ``LOOK`` has its
+        colour and style.
+    ylabel : str
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        Layers count from 1.
+    """
+    ax = ax or plt.gca()
+    for number, (label, by_layer) in enumerate(values.items()):
+        layers, marker = range(1, len(by_layer) + 1), "s" if number else "o"
+        ax.plot(layers, by_layer, marker=marker, markersize=4, label=label, **_look(label))
+    ax.set(xlabel="hidden layer", ylabel=ylabel)
+    ax.set_xticks(range(1, max(map(len, values.values())) + 1))
+    if len(values) > 1:
+        ax.legend()
     return ax
 
 

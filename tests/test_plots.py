@@ -34,10 +34,12 @@ DRAW = {
         [1, 2], [[0, 1], [2, 3]], [1, 2], level=1.5, ax=ax
     ),
     plots.plot_weights: lambda ax: plots.plot_weights([1, 10], [0.1, 0.01], left=0.5, ax=ax),
+    plots.plot_by_layer: lambda ax: plots.plot_by_layer({"plain": [0.5, 0.2]}, ax=ax),
     plots.plot_bars: lambda ax: plots.plot_bars({"one": 1.0, "two": 2.0}, ylabel="loss", ax=ax),
     plots.plot_sideways: lambda ax: plots.plot_sideways(*SIDEWAYS, mean=2.4, level=2.1, ax=ax),
     plots.plot_spread: lambda ax: plots.plot_spread(*SPREAD, level=2.1, ax=ax),
     plots.plot_excess: lambda ax: plots.plot_excess([2, 4, 8], [1.0, 0.2, -0.001], ax=ax),
+    plots.plot_noise: lambda ax: plots.plot_noise([2, 4], [0.8, 0.5], [0.7, 0.5], ax=ax),
 }
 every_plot = pytest.mark.parametrize("function", DRAW, ids=lambda function: function.__name__)
 
@@ -367,3 +369,28 @@ def test_excess_shows_numbers_of_either_sign(ax):
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "symlog")
     ax.figure.canvas.draw()
     assert {"0", "0.1", "1"} <= {text.get_text() for text in ax.get_yticklabels()}
+
+
+def test_numbers_by_layer_count_from_one_and_differ_in_marks(ax):
+    values = {"plain": [0.5, 0.2, 0.1], "batch norm": torch.tensor([0.6, 0.6])}
+    plots.plot_by_layer(values, ylabel="std", ax=ax)
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1, 2, 3], [1, 2]]
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.6, 0.6])
+    assert [line.get_marker() for line in ax.lines] == ["o", "s"]
+    assert list(ax.get_xticks()) == [1, 2, 3]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("hidden layer", "std")
+    assert legend(ax) == ["plain", "batch norm"]
+
+
+def test_the_noise_of_a_statistic_stands_beside_its_law(ax):
+    sizes, spread, law = [2, 8, 32], [0.72, 0.34, 0.18], [0.71, 0.35, 0.18]
+    plots.plot_noise(sizes, torch.tensor(spread, dtype=torch.float64), law, ax=ax)
+    measured, expected = ax.lines
+    assert measured.get_xdata().tolist() == expected.get_xdata().tolist() == sizes
+    assert measured.get_ydata().tolist() == spread
+    assert expected.get_ydata().tolist() == law
+    assert (measured.get_linestyle(), measured.get_marker()) == ("None", "o")
+    assert expected.get_linestyle() == "--"
+    assert not same_color(measured.get_color(), expected.get_color())
+    assert legend(ax) == ["measured", "expected"]
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlabel()) == ("log", "log", "batch size")
