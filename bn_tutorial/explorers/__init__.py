@@ -2,6 +2,7 @@
 
 from bn_tutorial.explorers.activation import ActivationExplorer
 from bn_tutorial.explorers.batch_mates import BatchMatesExplorer
+from bn_tutorial.explorers.batch_size import BatchSizeExplorer
 from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.depth import DepthExplorer
 from bn_tutorial.explorers.learning_rate import RATES, LearningRateExplorer
@@ -11,6 +12,7 @@ __all__ = [
     "RATES",
     "ActivationExplorer",
     "BatchMatesExplorer",
+    "BatchSizeExplorer",
     "CalibrationExplorer",
     "DepthExplorer",
     "LearningRateExplorer",

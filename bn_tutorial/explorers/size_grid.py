@@ -1,0 +1,197 @@
+"""Runs over norm, batch size and seed: whether they are complete, and what they end with."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from itertools import product
+
+import numpy as np
+import torch
+
+from bn_tutorial.diagnostics import probe, smooth
+from bn_tutorial.history import Run
+from bn_tutorial.model import Model
+from bn_tutorial.parallel import one_blas_thread
+from bn_tutorial.recipe import Recipe
+from bn_tutorial.statistics import calibrate, evaluate
+
+NORMS = {"batch norm": "batch", "layer norm": "layer", "plain": None}
+STATISTICS = ("calibrated", "batch")
+SPLITS = ("train", "val")
+FREE = ("norm", "seed")  # in which the runs of one batch size may differ
+BY_SIZE = ("batch_size", "steps", "learning_rate")  # in which those of different sizes may
+WANTED = "runs: expected a flat list of runs over norm, batch_size and seed"
+POINTS = 40  # of a smoothed loss curve
+CHUNK = 4_096  # examples that go through a network at once: more would fall out of the cache
+SEED = 23
+
+
+class SizeGrid:
+    """Runs over norm, batch size and seed, some of which may have diverged.
+
+    Parameters
+    ----------
+    runs : list of Run
+        Each norm with each batch size, at least once.
+    dataset : Dataset
+
+    Attributes
+    ----------
+    runs : dict of (norm, batch size, seed) to Run
+    norms : dict of str to norm
+        Those of ``NORMS`` that there are.
+    sizes, seeds : list of int
+        Sizes sorted, seeds in the order of the runs.
+    source : Run
+        The first with batch norm and the largest batch size that has not diverged.
+    losses : dict of (statistics, split) to dict of str to ndarray (seeds, sizes)
+        What each run ends with, on a whole split, in nats: nan where there is no run, inf where it
+        diverged. Batch norm is read with the calibrated statistics, or in shuffled batches of the
+        size it was trained with, each normalized with its own; the others are read alike.
+
+    Raises
+    ------
+    ValueError
+        If the runs are no such grid.
+    """
+
+    def __init__(self, runs, dataset):
+        _check(runs, len(dataset.vocabulary))
+        self.runs = {_key(run): run for run in runs}
+        norms, sizes, seeds = (list(dict.fromkeys(v)) for v in zip(*self.runs, strict=True))
+        self.norms = {label: norm for label, norm in NORMS.items() if norm in norms}
+        self.sizes, self.seeds = sorted(sizes), seeds
+        with one_blas_thread, ThreadPoolExecutor(2) as pool:
+            read = pool.map(lambda run: _read(run, dataset), runs)
+            of_run = dict(zip(self.runs, read, strict=True))
+        self.losses = {
+            which: {label: self._table(of_run, label, which) for label in self.norms}
+            for which in product(STATISTICS, SPLITS)
+        }
+        sound = [
+            run
+            for key, run in self.runs.items()
+            if run.recipe.norm == "batch" and math.isfinite(of_run[key]["calibrated", "train"])
+        ]
+        if not sound:
+            raise ValueError("runs: expected one with batch norm that has not diverged, got none")
+        self.source = max(sound, key=lambda run: run.recipe.batch_size)  # of several the first
+
+    def _table(self, of_run, label, which):
+        keys = [[(self.norms[label], n, seed) for n in self.sizes] for seed in self.seeds]
+        return np.array([[of_run.get(key, {}).get(which, math.nan) for key in row] for row in keys])
+
+    def of_size(self, n):
+        """Give the recipe of one of the runs with a batch size."""
+        return next(run.recipe for run in self.runs.values() if run.recipe.batch_size == n)
+
+    def curves(self, label, n):
+        """Smooth the training losses of one norm and batch size, seed by seed.
+
+        Returns
+        -------
+        tuple of ndarray (points,) and (seeds, points)
+            Examples seen, and losses, which are nan from where a run diverged.
+        """
+        window, curves = max(1, self.of_size(n).steps // POINTS), []
+        for seed in self.seeds:
+            if run := self.runs.get((self.norms[label], n, seed)):
+                losses = torch.full((run.recipe.steps,), math.nan)
+                losses[: len(run.loss)] = run.loss
+                steps, smoothed = smooth(losses, window)
+                curves.append(smoothed.numpy())
+        curves = np.stack(curves)
+        return steps.numpy() * n, np.where(np.isfinite(curves), curves, math.nan)
+
+    def norm_inputs(self, split):
+        """Give what comes to the first batch norm of ``source``, for a split: ndarray (N, H)."""
+        statistics = calibrate(self.source, split)
+        outputs = probe(self.source, split.contexts, split.targets, statistics).outputs
+        names = list(outputs)
+        return outputs[names[names.index("norm.0") - 1]].double().numpy()
+
+
+def _key(run):
+    return run.recipe.norm, run.recipe.batch_size, run.recipe.seed
+
+
+def _read(run, dataset):
+    """Give what a run ends with: dict of (statistics, split) to float, inf if it diverged."""
+    if run.diverged_at is not None:
+        return dict.fromkeys(product(STATISTICS, SPLITS), math.inf)
+    batch, losses = run.recipe.norm == "batch", {}
+    with np.errstate(all="ignore"):  # parameters may be huge; a unit without spread gives 0 / 0
+        statistics = calibrate(run, dataset.train) if batch else None
+        for name in SPLITS:
+            split = getattr(dataset, name)
+            loss = evaluate(run, split, statistics)
+            losses["calibrated", name] = loss
+            losses["batch", name] = _read_in_batches(run, split) if batch else loss
+    return {which: loss if math.isfinite(loss) else math.inf for which, loss in losses.items()}
+
+
+def _read_in_batches(run, split):
+    """Shuffle a split, cut it into batches as in training, and give their mean loss: float."""
+    n, generator = run.recipe.batch_size, torch.Generator().manual_seed(SEED)
+    order = torch.randperm(len(split), generator=generator).numpy()
+    batches = np.resize(order, (-(-len(order) // n), n))  # the last one is filled from the first
+    contexts, targets = split.contexts.numpy()[batches], split.targets.numpy()[batches]
+    # one set of parameters and many batches: the run axis counts the batches here
+    model = Model(replace(run.recipe, dtype=torch.float32), [run.parameters])
+    losses = []
+    for start in range(0, len(batches), step := max(1, CHUNK // n)):
+        part = slice(start, start + step)
+        places = model.places(contexts[part], targets[part])
+        losses.append(model.loss.forward(model.forward(places[0]), places[1]).astype(float))
+    return np.concatenate(losses).mean()
+
+
+# a reader's mistakes
+
+
+def _check(runs, symbols):
+    """Raise a ValueError that says so where runs are no grid of norms, sizes and seeds."""
+    for run in runs:
+        _check_run(run, symbols)
+    keys = [_key(run) for run in runs]
+    norms, sizes = {norm for norm, *_ in keys}, sorted({n for _, n, _ in keys})
+    if len(sizes) < 2 or "batch" not in norms:
+        raise ValueError(
+            f'{WANTED}, at least two batch sizes and norm="batch" among them, '
+            f"got batch_size={sizes}, norm={[n for n in NORMS.values() if n in norms]}"
+        )
+    _check_alike(runs, (*FREE, *BY_SIZE))
+    for n in sizes:
+        _check_alike([run for run in runs if run.recipe.batch_size == n], FREE, f" of size {n:,}")
+    for key in keys:
+        if (times := keys.count(key)) > 1:
+            raise ValueError(f"{WANTED}, each once, got {times} with {_name(*key)}")
+    grid = product([norm for norm in NORMS.values() if norm in norms], sizes)
+    if missing := [pair for pair in grid if pair not in {key[:2] for key in keys}]:
+        names = "; ".join(_name(*pair) for pair in missing)
+        raise ValueError(f"runs: expected each batch size with each norm, there is none of {names}")
+
+
+def _check_run(run, symbols):
+    if not isinstance(run, Run):
+        raise ValueError(f"{WANTED}, got {type(run).__name__} in it")
+    done, steps = len(run.loss), run.recipe.steps
+    if not done or (done < steps and run.diverged_at is None):
+        raise ValueError(
+            f"{WANTED}, all complete, got {done:,} of {steps:,} steps with {_name(*_key(run))}"
+        )
+    if (there := len(run.parameters["output.bias"])) != symbols:
+        raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
+
+
+def _check_alike(runs, free, where=""):
+    for field in fields(Recipe):
+        values = list(dict.fromkeys(getattr(run.recipe, field.name) for run in runs))
+        if field.name not in free and len(values) > 1:
+            raise ValueError(
+                f"runs: expected the same {field.name} in all{where}, got {field.name}={values}"
+            )
+
+
+def _name(norm, n, seed=None):
+    return f"norm={norm!r}, batch_size={n}" + (f", seed={seed}" if seed is not None else "")
