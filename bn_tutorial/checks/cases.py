@@ -1,0 +1,70 @@
+"""The inputs that checks send: drawn from a seed, and chosen so that no mistake can hide.
+
+The batches have 4 to 6 examples, so that no correction can hide; one is square, so that a wrong
+axis does not show as a shape error alone; one has a tiny variance, so that eps matters; one has a
+large mean, so that a difference of large numbers loses its digits. Gain and shift are never
+trivial.
+"""
+
+from functools import lru_cache
+
+from torch import Generator, float64, rand, randn
+
+from bn_tutorial.checks.observe import observe
+
+MORE = {"where", "fragile", "slack"}
+LARGE = 1e8  # a mean whose square leaves no digit for the variance in float64
+
+
+def generator(seed):
+    """Give a generator of its own: the global one is left alone."""
+    return Generator().manual_seed(seed)
+
+
+def normal(g, *shape, dtype=float64):
+    """Draw standard normal numbers."""
+    return randn(*shape, generator=g, dtype=dtype)
+
+
+def spread(g, *shape, dtype=float64):
+    """Draw gains and scales: numbers from 0.5 to 2."""
+    return 0.5 + 1.5 * rand(*shape, generator=g, dtype=dtype)
+
+
+def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=float64):
+    """Draw x (B, H); every unit has a mean and a scale of its own."""
+    center = mean * spread(g, units, dtype=dtype)
+    return center + scale * spread(g, units, dtype=dtype) * normal(g, examples, units, dtype=dtype)
+
+
+def scripted(cases, outputs, read=None):
+    """Make a script of cases: each is sent once, and at the end the first one once more.
+
+    Parameters
+    ----------
+    cases : callable
+        From a seed to a sequence of dicts: the arguments by name, and ``where``, which input it
+        is; where needed, ``fragile`` and ``slack`` of the ``Observation``.
+    outputs : tuple of str
+    read : callable, optional
+        As for ``observe``.
+
+    Returns
+    -------
+    callable
+        ``script(function, seed)``, an iterator of ``Observation``.
+    """
+    cases = lru_cache(maxsize=8)(cases)  # every call gets copies
+
+    def script(function, seed):
+        sent = cases(seed)
+        for case in (*sent, {**sent[0], "where": "the first input once more"}):
+            arguments = {name: case[name] for name in case if name not in MORE}
+            more = {name: case[name] for name in case if name in MORE}
+            where = f"With {more.pop('where')}"
+            seen = observe(where, function, arguments, outputs, read=read, **more)
+            yield seen
+            if seen.stub or seen.fatal:
+                return
+
+    return script

@@ -1,0 +1,114 @@
+"""The check of folding a batch norm into the Linear layer before it."""
+
+from torch import Tensor, no_grad, sqrt
+from torch.nn import BatchNorm1d, Linear
+
+from bn_tutorial.checks.cases import generator, normal, scripted, spread
+from bn_tutorial.checks.guard import isolated, one_line
+from bn_tutorial.checks.judge import SEED, Task, judge
+from bn_tutorial.checks.observe import Complaint, difference
+
+fill = Tensor.copy_
+
+
+@no_grad()
+def _pair(g, where, inputs, units, eps, *, variance=1.0, bias=True):
+    linear = Linear(inputs, units, bias=bias).eval()
+    norm = BatchNorm1d(units, eps=eps).eval()
+    fill(linear.weight, normal(g, units, inputs))
+    fill(norm.weight, spread(g, units))
+    fill(norm.bias, 2 * normal(g, units))
+    fill(norm.running_mean, normal(g, units) + 1)
+    fill(norm.running_var, variance * spread(g, units))
+    if bias:
+        fill(linear.bias, 2 * normal(g, units))
+    return {"where": where, "linear": linear, "batch_norm": norm}
+
+
+def _cases(seed):
+    g = generator(seed)
+    return (
+        _pair(g, "3 inputs and 4 units", 3, 4, 1e-5),
+        _pair(g, "a square Linear, 3 inputs and 3 units", 3, 3, 1e-3),
+        _pair(g, "5 inputs, 2 units and eps = 0.5", 5, 2, 0.5),
+        _pair(g, "a tiny running variance", 2, 3, 1e-5, variance=1e-5),
+    )
+
+
+def _without_bias(seed):
+    return (_pair(generator(seed), "a Linear without a bias", 3, 4, 1e-3, bias=False),)
+
+
+def _fold(linear, batch_norm):
+    scale = batch_norm.weight / sqrt(batch_norm.running_var + batch_norm.eps)
+    own = 0 if linear.bias is None else linear.bias
+    folded = Linear(linear.in_features, linear.out_features)
+    with no_grad():
+        fill(folded.weight, linear.weight * scale[:, None])
+        fill(folded.bias, (own - batch_norm.running_mean) * scale + batch_norm.bias)
+    return folded
+
+
+def _read(value):
+    if not isinstance(value, Linear):
+        return Complaint(f"expected an nn.Linear, got {one_line(type(value).__name__)}")
+    return {"weight": value.weight, "bias": value.bias}
+
+
+def _remark(function, seed):
+    """Tell what happens without a bias: asked for nowhere, but met as soon as one is left out."""
+    script = scripted(_without_bias, ("weight", "bias"), _read)
+    seen, expected = next(script(function, seed)), next(script(_fold, seed))
+    what = difference(seen, expected, FOLD.tolerance)
+    return f". (For a Linear without a bias it is not right yet: {what}.)" if what else ""
+
+
+FOLD = Task(
+    "fold",
+    scripted(_cases, ("weight", "bias"), _read),
+    (_fold,),
+    1e-4,
+    "the new Linear does what the Linear and the batch norm did together",
+    _remark,
+)
+
+
+@isolated
+def fold(function, *, seed=SEED):
+    """Check folding, ``fn(linear, batch_norm) -> linear``.
+
+    The new Linear gives ``batch_norm(linear(x))`` for every x, with the batch norm in eval mode.
+    With ``scale = weight / sqrt(running_var + eps)`` its rows are the old ones times ``scale``,
+    and its bias is ``(bias - running_mean) * scale + shift``.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an ``nn.Linear`` and an ``nn.BatchNorm1d`` in eval mode, float32, with numbers in all
+        their parameters and buffers. Gives an ``nn.Linear`` with a bias. It must not change what
+        it is given. Every Linear that counts has a bias; what comes out for one without is told,
+        but an answer that can't take it passes.
+    seed : int
+        Of the inputs.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupts; for nothing that the function does.
+
+    References
+    ----------
+    Ioffe and Szegedy 2015, "Batch Normalization", arXiv:1502.03167, algorithm 2, step 11: in
+    inference batch norm is a linear transform.
+
+    Examples
+    --------
+    >>> from torch.nn.utils.fusion import fuse_linear_bn_eval
+    >>> fold(fuse_linear_bn_eval)
+    right: the new Linear does what the Linear and the batch norm did together
+    """
+    return judge(FOLD, function, seed)

@@ -1,0 +1,158 @@
+"""From what an answer does to a verdict: right, a known bug, or what differs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, islice
+
+from bn_tutorial.checks.bugs import bugs_of
+from bn_tutorial.checks.guard import one_line
+from bn_tutorial.checks.observe import Observation, alike, difference
+from bn_tutorial.checks.verdict import Verdict, not_attempted
+
+SEED = 1502  # of the inputs, where a check is not given another
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for, and how an answer is examined.
+
+    Attributes
+    ----------
+    name : str
+        Of the check.
+    script : callable
+        ``script(candidate, seed)`` yields the observations of a candidate, the same inputs for
+        the same seed. It ends early where it makes no sense to go on.
+    references : tuple of callable
+        Right answers; agreeing with one of them is enough.
+    tolerance : float
+        Relative to the largest expected number of an output.
+    praise : str
+        The message where an answer is right.
+    remark : callable
+        ``remark(candidate, seed)`` may add a sentence to the praise.
+    """
+
+    name: str
+    script: Callable[..., Iterator[Observation]]
+    references: tuple[Callable, ...]
+    tolerance: float
+    praise: str
+    remark: Callable[..., str] = lambda candidate, seed: ""
+
+
+class Replay:
+    """What a reference or a known bug does: run once, no further than needed, and kept.
+
+    Parameters
+    ----------
+    script, code : callable
+    seed : int
+    """
+
+    def __init__(self, script, code, seed):
+        self._running, self._seen = script(code, seed), []
+
+    def __iter__(self):
+        for at in count():
+            if at == len(self._seen):
+                self._run_on()
+            if at == len(self._seen):
+                return
+            yield self._seen[at]
+
+    def _run_on(self):
+        try:
+            self._seen.extend(islice(self._running, 1))
+        except BaseException:
+            replay.cache_clear()  # half a script must not pass for a whole one
+            raise
+
+
+replay = lru_cache(maxsize=512)(Replay)
+
+
+def judge(task, candidate, seed):
+    """Examine an answer.
+
+    Parameters
+    ----------
+    task : Task
+    candidate : callable
+    seed : int
+
+    Returns
+    -------
+    Verdict
+    """
+    if candidate is None or candidate is ...:
+        return not_attempted(f"there is nothing but {candidate}")
+    if not callable(candidate):
+        return Verdict(
+            False, None, f"expected something to call, got {one_line(type(candidate).__name__)}"
+        )
+    seen = list(task.script(candidate, seed))
+    if seen[0].stub:
+        return not_attempted(seen[0].stub)
+    expected = [list(replay(task.script, reference, seed)) for reference in task.references]
+    problems = [first_problem(seen, right, task.tolerance) for right in expected]
+    if None in problems:
+        return Verdict(True, None, task.praise + task.remark(candidate, seed))
+    at, what = max(problems)  # from the right answer that it follows the longest
+    evidence = f"{seen[at].where}: {what}."
+    bug = diagnose(task, seen, expected, seed)
+    if bug is None:
+        return Verdict(False, None, evidence)
+    return Verdict(False, bug.name, f"{bug.explanation} (Notebook {bug.chapter}.) {evidence}")
+
+
+def diagnose(task, seen, expected, seed):
+    """Find the known bug that does the same as an answer, with every input.
+
+    Parameters
+    ----------
+    task : Task
+    seen : list of Observation
+    expected : list of list of Observation
+        What the right answers do.
+    seed : int
+
+    Returns
+    -------
+    Bug or None
+    """
+    for bug in bugs_of(task.name):
+        for code in (bug.code, *bug.variants):
+            known = iter(replay(task.script, code, seed))
+            if _same_behaviour(seen, known, expected, task.tolerance):
+                return bug
+    return None
+
+
+def _same_behaviour(seen, known, expected, tolerance):
+    for at, one in enumerate(seen):
+        other = next(known, None)  # a known bug is run no further than it is needed
+        right = [observations[at] for observations in expected]
+        if other is None or not alike(one, other, right, tolerance):
+            return False
+    return True
+
+
+def first_problem(seen, right, tolerance):
+    """Find the first input with which an answer is wrong.
+
+    Parameters
+    ----------
+    seen, right : list of Observation
+    tolerance : float
+
+    Returns
+    -------
+    tuple of (int, str), or None
+        Which observation, and what is wrong with it.
+    """
+    for at, (one, other) in enumerate(zip(seen, right, strict=False)):
+        if what := difference(one, other, tolerance):
+            return at, what
+    return None

@@ -1,0 +1,217 @@
+"""What an answer is seen to do, and how that is compared."""
+
+from dataclasses import dataclass
+
+from numpy import abs as absolute
+from numpy import argmax, errstate, isfinite, isnan, ndarray, unravel_index, where
+from numpy import float64 as double
+from torch import Tensor, float16, float32, float64, strided
+from torch.nn import Parameter
+
+from bn_tutorial.checks.guard import call, detach, one_line, to_numpy
+
+# after these the next case is tried: a wrong axis may raise in one shape and not in another
+GO_ON = {"RuntimeError", "ValueError", "IndexError"}
+FLOATS = (float16, float32, float64)
+FLOOR = 1e-3  # below this size of the largest number a tolerance stops shrinking
+
+
+class Complaint(str):
+    """Stands where an array was expected: what came instead."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What an answer did with one input.
+
+    Attributes
+    ----------
+    where : str
+        Which input, for the message.
+    values : dict of str to ndarray or Complaint
+        The outputs by name.
+    problem : str or None
+        What happened instead, or besides: an exception, a changed input.
+    error_type : str or None
+    stub : str or None
+        How one sees that this is a stub.
+    fragile : bool
+        A wrong answer depends on rounding here: no two are compared with each other.
+    slack : float
+        How much more than the usual tolerance is allowed.
+    """
+
+    where: str
+    values: dict
+    problem: str | None = None
+    error_type: str | None = None
+    stub: str | None = None
+    fragile: bool = False
+    slack: float = 1.0
+
+    @property
+    def fatal(self):
+        """Whether it makes no sense to go on with another input."""
+        return self.error_type is not None and self.error_type not in GO_ON
+
+
+def observe(where, function, arguments, outputs, *, read=None, fragile=False, slack=1.0):
+    """Call a function and note what it did.
+
+    Parameters
+    ----------
+    where : str
+    function : callable
+    arguments : dict
+    outputs : tuple of str
+        The names of what it should return: one, or several as a tuple.
+    read : callable, optional
+        Unpacks what it returned into ``dict of str to object``, or gives a ``Complaint``. Where it
+        gives None, the answer is a stub.
+    fragile : bool
+    slack : float
+
+    Returns
+    -------
+    Observation
+    """
+    outcome = call(function, arguments, lambda value: _read(value, outputs, read))
+    problem, values = None, outcome.value
+    if outcome.error is not None:
+        problem = f"it raised {outcome.error}"
+    elif outcome.stub:
+        problem = outcome.stub
+    elif isinstance(values, Complaint):
+        problem = str(values)
+    elif outcome.changed:
+        problem = f"it changes its input {' and '.join(outcome.changed)} in place"
+    if not isinstance(values, dict):
+        values = {}
+    return Observation(where, values, problem, outcome.error_type, outcome.stub, fragile, slack)
+
+
+def _read(value, outputs, read):
+    if read is not None:
+        value = read(value)
+    elif len(outputs) == 1:
+        value = {outputs[0]: value}
+    else:
+        value = _unpack(value, outputs)
+    if not isinstance(value, dict):
+        return value  # a complaint or a stub
+    return {name: as_array(part) for name, part in value.items()}
+
+
+def _unpack(value, outputs):
+    if not isinstance(value, tuple | list):
+        return Complaint(f"expected a tuple ({', '.join(outputs)}), got {_kind(value)}")
+    if value and all(part is None or part is ... for part in value):
+        return list(value)
+    if len(value) != len(outputs):
+        came = f"{_kind(value)} of {len(value)}"
+        return Complaint(f"expected a tuple ({', '.join(outputs)}), got {came}")
+    return dict(zip(outputs, value, strict=True))
+
+
+def as_array(value):
+    """Turn a tensor of floats into an array of its own; give a complaint for anything else."""
+    if type(value) not in (Tensor, Parameter):
+        return Complaint(f"expected a torch.Tensor, got {_kind(value)}")
+    if value.dtype not in FLOATS or value.layout != strided or value.device.type != "cpu":
+        came = f"a tensor of {value.dtype} on {value.device}"
+        return Complaint(f"expected floating-point numbers, got {came}")
+    return to_numpy(detach(value)).astype(double)
+
+
+def _kind(value):
+    return "None" if value is None else one_line(type(value).__name__)
+
+
+def difference(seen, expected, tolerance):
+    """Say what is wrong with one observation.
+
+    Parameters
+    ----------
+    seen, expected : Observation
+    tolerance : float
+        Relative to the largest expected number of an output.
+
+    Returns
+    -------
+    str or None
+    """
+    if seen.problem:
+        return seen.problem
+    tolerance *= seen.slack
+    for name, want in expected.values.items():
+        got = seen.values.get(name, Complaint("is missing"))
+        if isinstance(got, Complaint):
+            return f"{name}: {got}"
+        if wrong := _array_difference(name, got, want, tolerance, seen.fragile):
+            return wrong
+    return None
+
+
+def _array_difference(name, got, want, tolerance, fragile):
+    got = _fit(got, want)
+    if got.shape != want.shape:
+        return f"{name} has shape {got.shape}, expected {want.shape}"
+    apart = absolute(got - want)
+    if not isfinite(got).all():
+        apart = where(isfinite(got), 0.0, 1.0)
+    elif (apart <= _allowed(want, tolerance)).all():
+        return None
+    if fragile:  # what rounding makes of a wrong formula differs between machines
+        return f"{name} is far from what was expected"
+    # the first of the worst: which of them is the very worst may be a matter of rounding
+    at = unravel_index(argmax(apart > 0.9 * apart.max()), want.shape)
+    place = f"{name}[{', '.join(map(str, at))}]" if at else name
+    return f"{place} is {got[at]:.5g}, expected {want[at]:.5g}"
+
+
+def _fit(got, want):
+    """Let a row (1, H) stand for (H,)."""
+    row = want.ndim == 1 and got.shape == (1, *want.shape)
+    return got.reshape(want.shape) if row else got
+
+
+def _allowed(want, tolerance):
+    return tolerance * max(absolute(want).max(initial=0.0), FLOOR)
+
+
+def alike(seen, other, expected, tolerance):
+    """Whether two observations of the same input show the same behaviour.
+
+    Parameters
+    ----------
+    seen, other : Observation
+    expected : list of Observation
+        What right answers do.
+    tolerance : float
+
+    Returns
+    -------
+    bool
+    """
+    if seen.fragile:  # difference() knows of slack
+        right = [any(not difference(o, e, tolerance) for e in expected) for o in (seen, other)]
+        return right[0] == right[1]
+    if (seen.error_type, seen.stub) != (other.error_type, other.stub):
+        return False
+    if seen.error_type is None and seen.problem != other.problem:
+        return False
+    tolerance *= seen.slack
+    return seen.values.keys() == other.values.keys() and all(
+        _alike_arrays(value, other.values[name], tolerance) for name, value in seen.values.items()
+    )
+
+
+def _alike_arrays(a, b, tolerance):
+    if not (isinstance(a, ndarray) and isinstance(b, ndarray)):
+        return type(a) is type(b) and a == b
+    a, b = _fit(a, b), _fit(b, a)
+    if a.shape != b.shape:
+        return False
+    with errstate(invalid="ignore"):  # the distance of two infinities
+        close = absolute(a - b) <= _allowed(b[isfinite(b)], tolerance)
+    return bool((close | (a == b) | isnan(a) & isnan(b)).all())

@@ -1,0 +1,90 @@
+"""What a check says about an answer."""
+
+import html
+from dataclasses import dataclass
+
+NOT_ATTEMPTED = "not attempted yet"
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """Whether an answer is right, and if not, which known bug it has and what differs.
+
+    True in an ``if`` where the answer passed. A notebook shows the message.
+
+    Attributes
+    ----------
+    passed : bool
+    bug : str or None
+        The ``name`` of the known bug that the answer behaves like; see
+        ``bn_tutorial.checks.bugs``. None where it passed, and where it is wrong in another way.
+    message : str
+        Plain text. It may quote what the answer raised, on one line and shortened.
+
+    Examples
+    --------
+    >>> Verdict(False, None, "y[0, 0] is 2, expected 1")
+    not yet: y[0, 0] is 2, expected 1
+    """
+
+    passed: bool
+    bug: str | None
+    message: str
+
+    def __bool__(self):
+        return self.passed
+
+    @property
+    def attempted(self):
+        """False where there was nothing to check but a stub."""
+        return not self.message.startswith(NOT_ATTEMPTED)
+
+    @property
+    def _head(self):
+        if not self.attempted:
+            return ""
+        if self.passed:
+            return "right: "
+        return f"not yet ({self.bug}): " if self.bug else "not yet: "
+
+    def __repr__(self):
+        return self._head + self.message
+
+    def _repr_html_(self):
+        style = "solid" if self.passed else "dashed" if self.attempted else "dotted"
+        head, message = html.escape(self._head), html.escape(self.message)
+        return (
+            f'<div style="border-left: 4px {style} currentColor; padding-left: 0.8em">'
+            f"<strong>{head}</strong>{message}</div>"
+        )
+
+    def score(self, points):
+        """Print the verdict and give the points: all of them where it passed, else 0.
+
+        As the last line of a test cell the number is what nbgrader counts.
+
+        Parameters
+        ----------
+        points : number
+
+        Returns
+        -------
+        number
+        """
+        print(self)
+        return points if self.passed else 0
+
+
+def not_attempted(why):
+    """Give the verdict on a stub.
+
+    Parameters
+    ----------
+    why : str
+        How one sees that it is a stub.
+
+    Returns
+    -------
+    Verdict
+    """
+    return Verdict(False, None, f"{NOT_ATTEMPTED} ({why})")

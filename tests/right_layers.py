@@ -1,0 +1,226 @@
+"""Right layers in many styles: the check has to accept every one of them."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Plain(nn.Module):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+
+    def forward(self, x):
+        if self.training:
+            mean, var = x.mean(dim=0), x.var(dim=0, correction=0)
+            self.remember(mean, x.var(dim=0, correction=1))
+        else:
+            mean, var = self.running_mean, self.running_var
+        return self.weight * (x - mean) / (var + self.eps).sqrt() + self.bias
+
+    @torch.no_grad()
+    def remember(self, mean, var):
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var - self.running_var)
+
+
+class Counting(Plain):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def remember(self, mean, var):
+        self.num_batches_tracked += 1
+        super().remember(mean, var)
+
+
+class NewBuffers(Plain):
+    def remember(self, mean, var):
+        m = self.momentum
+        self.running_mean = (1 - m) * self.running_mean + m * mean.detach()
+        self.running_var = (1 - m) * self.running_var + m * var.detach()
+
+
+class DataOnly(Plain):
+    def remember(self, mean, var):
+        self.running_mean.data.lerp_(mean.data, self.momentum)
+        self.running_var.data.lerp_(var.data, self.momentum)
+
+
+class CorrectedByHand(Plain):
+    def forward(self, x):
+        if not self.training:
+            return (x - self.running_mean) * self.factor(self.running_var) + self.bias
+        n = x.shape[0]
+        centered = x - x.mean(0)
+        var = (centered**2).mean(0)
+        self.remember(x.mean(0), var * n / (n - 1))
+        return centered * self.factor(var) + self.bias
+
+    def factor(self, var):
+        return self.weight * torch.rsqrt(var + self.eps)
+
+
+class Functional(Plain):
+    def forward(self, x):
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+
+class Wrapped(nn.Module):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.inner = nn.BatchNorm1d(num_features, eps, momentum)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Inherited(nn.BatchNorm1d):
+    pass
+
+
+class OwnNames(nn.Module):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.beta = nn.Parameter(torch.zeros(1, num_features))
+        self.gamma = nn.Parameter(torch.ones(1, num_features))
+        self.register_buffer(
+            "memory", torch.stack([torch.zeros(num_features), torch.ones(num_features)])
+        )
+        self.epsilon, self.decay = eps, 1 - momentum
+
+    def forward(self, x):
+        mean, var = self.memory
+        if self.training:
+            new = torch.stack([x.mean(0), x.var(0)]).detach()
+            self.memory = self.decay * self.memory + (1 - self.decay) * new
+            mean, var = x.mean(0, keepdim=True), x.var(0, correction=0, keepdim=True)
+        return self.beta + self.gamma * ((x - mean) / torch.sqrt(var + self.epsilon))
+
+
+class GainAroundZero(Plain):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.weight.data.zero_()
+
+    def forward(self, x):
+        weight, self._parameters["weight"] = self.weight, None
+        try:
+            self._parameters["weight"] = nn.Parameter(torch.ones_like(weight), requires_grad=False)
+            x_hat = super().forward(x) - self.bias
+        finally:
+            self._parameters["weight"] = weight
+        return (1 + weight) * x_hat + self.bias
+
+
+class ExtraState(nn.Module):
+    """Keeps its statistics as lists of floats, and saves them all the same."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.mean, self.var = [0.0] * num_features, [1.0] * num_features
+
+    def get_extra_state(self):
+        return {"mean": self.mean, "var": self.var}
+
+    def set_extra_state(self, state):
+        self.mean, self.var = state["mean"], state["var"]
+
+    def mix(self, old, new):
+        m = self.momentum
+        return [(1 - m) * a + m * b for a, b in zip(old, new.tolist(), strict=True)]
+
+    def forward(self, x):
+        mean, var = torch.tensor(self.mean), torch.tensor(self.var)
+        if self.training:
+            mean, var = x.mean(0), x.var(0, correction=0)
+            self.mean, self.var = self.mix(self.mean, mean), self.mix(self.var, x.var(0))
+        return F.linear((x - mean) / (var + self.eps).sqrt(), torch.diag(self.weight), self.bias)
+
+
+class _Normalize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, eps):
+        var, mean = torch.var_mean(x, 0, correction=0)
+        inv_std = (var + eps).rsqrt()
+        x_hat = (x - mean) * inv_std
+        ctx.save_for_backward(x_hat, inv_std)
+        return x_hat
+
+    @staticmethod
+    def backward(ctx, dx_hat):
+        x_hat, inv_std = ctx.saved_tensors
+        along = (dx_hat * x_hat).mean(0)
+        return inv_std * (dx_hat - dx_hat.mean(0) - x_hat * along), None
+
+
+class OwnBackward(Plain):
+    def forward(self, x):
+        if not self.training:
+            return super().forward(x)
+        self.remember(x.detach().mean(0), x.detach().var(0))
+        return self.weight * _Normalize.apply(x, self.eps) + self.bias
+
+
+class EvalFirst(Plain):
+    def train(self, mode=True):
+        self.how = self.batch if mode else self.fixed
+        return super().train(mode)
+
+    def forward(self, x):
+        mean, var = getattr(self, "how", self.batch)(x)
+        return torch.addcmul(self.bias, (x - mean) / (var + self.eps) ** 0.5, self.weight)
+
+    def batch(self, x):
+        with torch.no_grad():
+            self.remember(x.mean(0), x.var(0))
+        return x.mean(0), ((x - x.mean(0)) ** 2).mean(0)
+
+    def fixed(self, x):
+        return self.running_mean, self.running_var
+
+
+class RunningStdKept(Plain):
+    """Saves the root of the running variance; what it averages is still the variance."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.register_buffer("running_std", torch.ones_like(self.running_var))
+        del self.running_var
+
+    @property
+    def running_var(self):
+        return self.running_std**2
+
+    @torch.no_grad()
+    def remember(self, mean, var):
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_std.copy_(torch.lerp(self.running_var, var, self.momentum).sqrt())
+
+
+class Chatty(Plain):
+    def forward(self, x):
+        print("x", tuple(x.shape), "training", self.training)
+        return super().forward(x)
+
+
+LAYERS = [
+    nn.BatchNorm1d, Plain, Counting, NewBuffers, DataOnly, CorrectedByHand, Functional, Wrapped,
+    Inherited, OwnNames, GainAroundZero, ExtraState, OwnBackward, EvalFirst, RunningStdKept, Chatty,
+]  # fmt: skip

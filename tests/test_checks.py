@@ -1,0 +1,128 @@
+"""The library of known bugs: each is rejected, named, and told from all others."""
+
+import inspect
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from bn_tutorial import checks
+from bn_tutorial.checks.folding import FOLD
+from bn_tutorial.checks.functions import BACKWARD, FORWARD
+from bn_tutorial.checks.judge import SEED, Replay, diagnose, first_problem, replay
+from bn_tutorial.checks.layer import LAYER
+from bn_tutorial.checks.observe import alike, difference
+from bn_tutorial.checks.statistics import CALIBRATE, RUNNING
+
+TASKS = {task.name: task for task in (FORWARD, BACKWARD, RUNNING, CALIBRATE, FOLD, LAYER)}
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+BUGGY = [(bug, code) for bug in checks.BUGS for code in (bug.code, *bug.variants)]
+IDS = [f"{bug.name}-{code.__name__}" for bug, code in BUGGY]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize(("bug", "code"), BUGGY, ids=IDS)
+def test_a_known_bug_is_rejected_and_named(bug, code):
+    verdict = getattr(checks, bug.check)(code)
+    assert not verdict.passed
+    assert verdict.bug == bug.name
+    assert verdict.message.startswith(bug.explanation)
+    assert bug.chapter in verdict.message
+    assert len(verdict.message) < 600
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_no_bug_is_taken_for_another(seed):
+    # as judge does it, but what a bug does is run once and used on both sides
+    wrong = []
+    for task in TASKS.values():
+        expected = [list(replay(task.script, code, seed)) for code in task.references]
+        for bug, code in BUGGY:
+            if bug.check == task.name:
+                seen = list(replay(task.script, code, seed))
+                named = diagnose(task, seen, expected, seed)
+                right = not all(first_problem(seen, e, task.tolerance) for e in expected)
+                if right or named is not bug:
+                    wrong.append(f"{bug.name} ({code.__name__}): right {right}, {named}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("seed", [1, 2**40])
+def test_a_check_takes_a_seed(seed):
+    for bug in checks.BUGS:
+        assert getattr(checks, bug.check)(bug.code, seed=seed).bug == bug.name
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_two_bugs_of_a_check_behave_differently(task):
+    # the first bug of the list that fits is named, so this is more than the test above
+    expected = [list(Replay(task.script, code, SEED)) for code in task.references]
+    seen = [
+        (bug.name, list(Replay(task.script, code, SEED)))
+        for bug in checks.bugs_of(task.name)
+        for code in (bug.code, *bug.variants)
+    ]
+    for (one, these), (other, those) in combinations(seen, 2):
+        same = len(these) == len(those) and all(
+            alike(a, b, right, task.tolerance)
+            for a, b, *right in zip(these, those, *expected, strict=False)
+        )
+        assert one == other or not same, f"{one} and {other}"
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_a_bug_is_far_from_right(task):
+    # a bug that differs by little more than the tolerance would pass on another machine
+    expected = [list(Replay(task.script, code, SEED)) for code in task.references]
+    for bug in checks.bugs_of(task.name):
+        for code in (bug.code, *bug.variants):
+            seen = list(Replay(task.script, code, SEED))
+            for right in expected:
+                pairs = zip(seen, right, strict=False)
+                assert any(difference(a, b, 30 * task.tolerance) for a, b in pairs), bug.name
+
+
+def test_the_library_is_large_and_covers_every_check():
+    names = [bug.name for bug in checks.BUGS]
+    assert len(names) == len(set(names)) >= 20
+    assert {bug.check for bug in checks.BUGS} == set(TASKS)
+    assert len(checks.bugs_of("batch_norm_layer")) >= 12
+    assert checks.bugs_of("nothing") == []
+
+
+@pytest.mark.parametrize("bug", checks.BUGS, ids=lambda bug: bug.name)
+def test_a_bug_is_documented(bug):
+    assert re.fullmatch(r"[a-z_]+", bug.name)
+    assert (NOTEBOOKS / f"{bug.chapter}.ipynb").exists()
+    for text in (bug.symptom, bug.explanation):
+        assert text.endswith((".", ".)"))
+        assert "  " not in text
+    assert bug.symptom.rstrip(".").count(". ") == 0, "one sentence"
+    assert repr(bug) == f"Bug({bug.name!r})"
+
+
+@pytest.mark.parametrize("bug", checks.BUGS, ids=lambda bug: bug.name)
+def test_the_code_of_a_bug_can_be_shown_and_run_by_itself(bug):
+    assert bug.source() == inspect.getsource(bug.code)
+    text = bug.source("Patient")
+    assert text.count("\n") < 32
+    assert bug.code.__name__ not in text
+    room = {"torch": torch, "nn": nn}
+    exec(text, room)  # needs nothing but torch and nn
+    assert getattr(checks, bug.check)(room["Patient"]).bug == bug.name
+
+
+def test_the_patients_of_the_layer_are_whole_modules():
+    for bug in checks.bugs_of("batch_norm_layer"):
+        assert bug.code.__bases__ == (nn.Module,)
+        assert {"__init__", "forward"} <= set(vars(bug.code))
+
+
+def test_an_unknown_name_is_an_error():
+    assert checks.find_bug("eps_ignored").check == "batch_norm_forward"
+    with pytest.raises(KeyError, match="expected the name of a known bug, got 'flu'"):
+        checks.find_bug("flu")

@@ -1,0 +1,50 @@
+"""The checks accept right answers, in whatever style they are written, with any seed."""
+
+import pytest
+import right_answers
+import right_layers
+from torch import nn
+
+from bn_tutorial import checks
+
+RIGHT = {
+    "batch_norm_forward": right_answers.FORWARD,
+    "batch_norm_backward": right_answers.BACKWARD,
+    "running_update": right_answers.RUNNING,
+    "calibrate": right_answers.CALIBRATE,
+    "fold": right_answers.FOLD,
+    "batch_norm_layer": right_layers.LAYERS,
+}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_there_are_many_styles():
+    assert all(len(answers) >= 10 for answers in RIGHT.values())
+
+
+@pytest.mark.parametrize("check", RIGHT)
+@pytest.mark.parametrize("seed", [None, *range(50)])
+def test_right_answers_pass(check, seed):
+    keywords = {} if seed is None else {"seed": seed}
+    for answer in RIGHT[check]:
+        verdict = getattr(checks, check)(answer, **keywords)
+        assert verdict.passed, f"{answer}: {verdict}"
+        assert verdict.bug is None
+        assert bool(verdict)
+
+
+def test_a_linear_without_a_bias_is_mentioned_but_not_asked_for():
+    def needs_a_bias(linear, batch_norm):
+        linear.bias + 1
+        return right_answers.fold_by_matrix(linear, batch_norm)
+
+    verdict = checks.fold(needs_a_bias)
+    assert verdict.passed
+    assert "For a Linear without a bias it is not right yet: it raised TypeError" in verdict.message
+    assert "without a bias" not in checks.fold(right_answers.fold_by_matrix).message
+
+
+def test_the_reference_layer_is_torchs():
+    # judge compares with a layer on a bound function: here torch's own is the answer
+    assert checks.batch_norm_layer(nn.BatchNorm1d).passed

@@ -1,0 +1,473 @@
+"""Whatever a learner's code does, a check gives a verdict and leaves everything as it was."""
+
+import contextlib
+import gc
+import os
+import random
+import signal
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from right_answers import by_numpy_buffers, fold_by_matrix, plain, three_lines
+from right_layers import Plain
+from torch import nn
+
+from bn_tutorial import checks
+from bn_tutorial.checks import guard, judge
+from bn_tutorial.checks.functions import FORWARD
+
+RIGHT = {
+    "batch_norm_forward": plain,
+    "batch_norm_backward": three_lines,
+    "running_update": by_numpy_buffers,
+    "calibrate": lambda x: (x.mean(0), x.std(0)),
+    "fold": fold_by_matrix,
+    "batch_norm_layer": Plain,
+}
+FUNCTIONS = [name for name in RIGHT if name != "batch_norm_layer"]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def doing(action):
+    """Make a function for each check that does something, and a class that does it in forward."""
+
+    class Layer(Plain):
+        def forward(self, *inputs):
+            return action(*inputs)
+
+    return {
+        name: Layer if name == "batch_norm_layer" else lambda *inputs: action(*inputs)
+        for name in RIGHT
+    }
+
+
+def verdicts(action):
+    return {name: getattr(checks, name)(answer) for name, answer in doing(action).items()}
+
+
+class OwnError(Exception):
+    pass
+
+
+class NoExceptionError(BaseException):
+    pass
+
+
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise SystemExit
+
+
+def raising(error):
+    def action(*inputs):
+        raise error
+
+    return action
+
+
+def recursion(*inputs):
+    return recursion(*inputs)
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (raising(ValueError("not yet")), "it raised ValueError: not yet"),
+        (raising(OwnError()), "it raised OwnError"),
+        (raising(SystemExit(3)), "it raised SystemExit: 3"),
+        (raising(NoExceptionError("gone")), "it raised NoExceptionError: gone"),
+        (raising(GeneratorExit()), "it raised GeneratorExit"),
+        (raising(StopIteration(4)), "it raised StopIteration: 4"),
+        (raising(MemoryError()), "it raised MemoryError"),
+        (raising(KeyboardInterrupt("mine")), "it raised KeyboardInterrupt: mine"),
+        (raising(SpeechlessError()), "it raised SpeechlessError: (its message can't be shown)"),
+        (raising(ValueError("a\n\x1b[31mb\t c")), "it raised ValueError: a [31mb c"),
+        (raising(ValueError("long " * 10_000)), "it raised ValueError: long long"),
+        (recursion, "it raised RecursionError: maximum recursion depth exceeded"),
+        (lambda: 3, "takes 0 positional arguments"),
+        (lambda *inputs: sys.exit(), "it raised SystemExit"),
+        (lambda *inputs: os.listdir("/nowhere/at/all"), "it raised FileNotFoundError"),
+    ],
+)
+def test_what_is_raised_becomes_a_verdict(action, told):
+    for verdict in verdicts(action).values():
+        assert not verdict.passed
+        assert verdict.bug is None
+        assert told in verdict.message
+        assert len(verdict.message) < 400
+        assert verdict.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [lambda *inputs: None, lambda *inputs: ..., raising(NotImplementedError("TODO"))],
+)
+def test_a_stub_is_not_attempted(action):
+    for verdict in verdicts(action).values():
+        assert (verdict.passed, verdict.bug, verdict.attempted) == (False, None, False)
+        assert verdict.message.startswith("not attempted yet")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("nothing", [None, ...])
+def test_nothing_at_all_is_not_attempted(name, nothing):
+    assert not getattr(checks, name)(nothing).attempted
+
+
+def test_other_stubs_are_not_attempted():
+    class NoForward(nn.Module):
+        def __init__(self, num_features, eps=1e-5, momentum=0.1):
+            super().__init__()
+
+    class NoBody(nn.Module):
+        def __init__(self, num_features, eps=1e-5, momentum=0.1): ...
+
+        def forward(self, x): ...
+
+    assert not checks.batch_norm_backward(lambda *inputs: (None, None, None)).attempted
+    assert not checks.calibrate(lambda x: [None, ...]).attempted
+    assert not checks.batch_norm_layer(NoForward).attempted
+    assert not checks.batch_norm_layer(NoBody).attempted
+
+
+def test_half_a_stub_is_attempted():
+    verdict = checks.batch_norm_backward(lambda dy, x, w, eps: (None, None, dy.sum(0)))
+    assert verdict.attempted
+    assert "dx: expected a torch.Tensor, got None" in verdict.message
+    only_square = checks.batch_norm_forward(
+        lambda x, w, b, eps: plain(x, w, b, eps) if x.shape[0] != x.shape[1] else None
+    )
+    assert only_square.message == "With a square batch, B = H = 4: it returns None."
+
+
+class Liar(torch.Tensor):
+    def __torch_function__(self, *args, **kwargs):
+        return True
+
+
+class Trap(tuple):
+    def __iter__(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (lambda *inputs: 3, "got int"),
+        (lambda *inputs: "y", "got str"),
+        (lambda *inputs: {"y": 1}, "got dict"),
+        (lambda *inputs: (i for i in inputs), "got generator"),
+        (lambda *inputs: type("<b>\n", (), {})(), "got <b>"),
+        (lambda *inputs: Trap((1, 2, 3)), "SystemExit|got Trap"),
+    ],
+)
+def test_a_wrong_type_becomes_a_verdict(action, told):
+    for name, verdict in verdicts(action).items():
+        assert not verdict.passed
+        assert verdict.bug is None
+        assert any(part in verdict.message for part in told.split("|")), (name, verdict)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda y: y.numpy(), "y: expected a torch.Tensor, got ndarray"),
+        (lambda y: y.tolist(), "y: expected a torch.Tensor, got list"),
+        (lambda y: (y,), "y: expected a torch.Tensor, got tuple"),
+        (lambda y: y.long(), "expected floating-point numbers, got a tensor of torch.int64"),
+        (lambda y: y > 0, "expected floating-point numbers, got a tensor of torch.bool"),
+        (lambda y: y * 1j, "got a tensor of torch.complex128"),
+        (lambda y: y.to_sparse(), "expected floating-point numbers"),
+        (
+            lambda y: y.to("meta"),
+            "expected floating-point numbers, got a tensor of torch.float64 on meta",
+        ),
+        (lambda y: y.as_subclass(Liar), "y: expected a torch.Tensor, got Liar"),
+        (lambda y: y.T, "y has shape (3, 5), expected (5, 3)"),
+        (lambda y: y[None], "y has shape (1, 5, 3), expected (5, 3)"),
+        (lambda y: y[:, :1], "y has shape (5, 1), expected (5, 3)"),
+        (lambda y: y[:0], "y has shape (0, 3), expected (5, 3)"),
+        (lambda y: y.sum(), "y has shape (), expected (5, 3)"),
+        (lambda y: y * float("nan"), "is nan, expected"),
+        (lambda y: y / 0, "inf, expected"),
+        (lambda y: torch.empty(0), "y has shape (0,), expected (5, 3)"),
+    ],
+)
+def test_a_wrong_tensor_becomes_a_verdict(wrong, told):
+    verdict = checks.batch_norm_forward(lambda *inputs: wrong(plain(*inputs)))
+    assert not verdict.passed
+    assert verdict.bug is None
+    assert verdict.message.startswith("With 5 examples of 3 units: ")
+    assert told in verdict.message
+
+
+def test_a_wrong_tuple_becomes_a_verdict():
+    def backward(*keep):
+        return checks.batch_norm_backward(lambda *inputs: three_lines(*inputs)[: keep[0]])
+
+    assert "expected a tuple (dx, dweight, dbias), got tuple of 2" in backward(2).message
+    assert "expected a tuple (dx, dweight, dbias), got tuple of 0" in backward(0).message
+    verdict = checks.calibrate(lambda x: x.mean(0))
+    assert "expected a tuple (mean, std), got Tensor" in verdict.message
+
+
+def test_a_wrong_module_becomes_a_verdict():
+    assert "expected an nn.Linear, got Sequential" in checks.fold(nn.Sequential).message
+    without = checks.fold(
+        lambda linear, norm: nn.Linear(linear.in_features, linear.out_features, bias=False)
+    )
+    assert not without.passed
+    assert "expected an nn.Module, got int" in checks.batch_norm_layer(lambda *_, **__: 3).message
+    assert "got a layer made of it" in checks.batch_norm_layer(nn.BatchNorm1d(4)).message
+    assert "expected something to call, got int" in checks.fold(3).message
+
+    class Forgot(nn.Module):
+        def __init__(self, num_features, eps=1e-5, momentum=0.1):
+            self.eps = eps
+
+        def forward(self, x):
+            return x
+
+    assert (
+        "__init__ has to begin with super().__init__()" in checks.batch_norm_layer(Forgot).message
+    )
+
+
+@pytest.mark.parametrize(
+    "part", ["parameters", "named_parameters", "state_dict", "load_state_dict", "eval"]
+)
+def test_a_layer_that_fails_elsewhere_becomes_a_verdict(part):
+    layer = type("Layer", (Plain,), {part: raising(SystemExit("no"))})
+    assert "SystemExit: no" in checks.batch_norm_layer(layer).message
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        (lambda x, w, b: x.zero_(), "x"),
+        (lambda x, w, b: w.add_(1), "weight"),
+        (lambda x, w, b: b.data.mul_(2), "bias"),
+        (lambda x, w, b: x.numpy().fill(1), "x"),
+        (lambda x, w, b: x.resize_(0), "x"),
+        (lambda x, w, b: (x.fill_(float("nan")), w.fill_(0)), "x and weight"),
+    ],
+)
+def test_a_changed_input_is_reported(change, changed):
+    def forward(x, weight, bias, eps):
+        y = plain(x, weight, bias, eps)
+        change(x, weight, bias)
+        return y
+
+    verdict = checks.batch_norm_forward(forward)
+    assert not verdict.passed
+    assert f"it changes its input {changed} in place" in verdict.message
+    assert checks.batch_norm_forward(plain).passed  # the inputs of the next answer are whole
+
+
+def test_a_changed_module_is_reported():
+    def fold(linear, batch_norm):
+        folded = fold_by_matrix(linear, batch_norm)
+        batch_norm.running_mean += 1
+        return folded
+
+    def wake(linear, batch_norm):
+        batch_norm.train()
+        return fold_by_matrix(linear, batch_norm)
+
+    for answer in (fold, wake):
+        assert "it changes its input batch_norm in place" in checks.fold(answer).message
+
+
+def test_a_buffer_that_is_used_again_is_no_problem():
+    space = {}
+
+    def forward(x, weight, bias, eps):
+        y = space.setdefault(x.shape, torch.empty_like(x))
+        return y.copy_(plain(x, weight, bias, eps))
+
+    assert checks.batch_norm_forward(forward).passed
+
+
+def test_an_answer_that_changes_from_call_to_call_is_rejected():
+    calls = []
+
+    def forward(x, weight, bias, eps):
+        calls.append(x)
+        return plain(x, weight, bias, eps) + 0.1 * (len(calls) > 6)
+
+    verdict = checks.batch_norm_forward(forward)
+    assert verdict.message.startswith("With the first input once more: ")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_answer_is_called_a_few_times_only_and_with_the_agreed_arguments(name):
+    calls = []
+
+    def counted(*inputs):
+        calls.append([type(value).__name__ for value in inputs])
+        return RIGHT[name](*inputs)
+
+    assert getattr(checks, name)(counted).passed
+    assert len(calls) <= 20
+    assert {tuple(call) for call in calls} == {
+        "batch_norm_forward": {("Tensor", "Tensor", "Tensor", "float")},
+        "batch_norm_backward": {("Tensor", "Tensor", "Tensor", "float")},
+        "running_update": {("Tensor", "Tensor", "float")},
+        "calibrate": {("Tensor",)},
+        "fold": {("Linear", "BatchNorm1d")},
+    }[name]
+
+
+def test_after_an_error_that_is_no_matter_of_shape_there_is_no_further_call():
+    calls = []
+
+    def forward(*inputs):
+        calls.append(inputs)
+        raise TimeoutError
+
+    assert "TimeoutError" in checks.batch_norm_forward(forward).message
+    assert len(calls) == 1
+
+
+def test_output_is_bounded(capsys):
+    def chatty(x, weight, bias, eps):
+        print("x" * 100)
+        print("e" * 10, file=sys.stderr)
+        return plain(x, weight, bias, eps)
+
+    assert checks.batch_norm_forward(chatty).passed
+    shown = capsys.readouterr()
+    assert shown.out == ("x" * 100 + "\n") * 7
+    assert shown.err == ("e" * 10 + "\n") * 7
+
+
+def test_endless_output_becomes_a_verdict(capsys):
+    def endless(*inputs):
+        while True:
+            with contextlib.suppress(Exception):
+                print("once more " * 10)
+
+    for verdict in verdicts(endless).values():
+        assert "more than 100000 characters were printed" in verdict.message
+    assert len(capsys.readouterr().out) < 6 * 2100
+
+
+def test_a_check_leaves_no_trace():
+    def action(*inputs):
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        random.seed(1)
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float16)
+        torch.set_num_threads(3)
+        warnings.simplefilter("error")
+        sys.stdout = None
+        gc.enable()
+        raise ValueError
+
+    def state():
+        return (
+            torch.get_rng_state().tolist(),
+            random.getstate(),
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+            list(warnings.filters),
+            gc.isenabled(),
+            sys.stdout,
+            sys.stderr,
+        )
+
+    for mode in (True, False):
+        with torch.set_grad_enabled(mode):
+            torch.set_default_dtype(torch.float64 if mode else torch.float32)
+            try:
+                before = state()
+                verdicts(action)
+                for name, answer in RIGHT.items():
+                    assert getattr(checks, name)(answer).passed
+                assert state() == before
+            finally:
+                torch.set_default_dtype(torch.float32)
+
+
+def test_warnings_are_no_errors():
+    def forward(x, weight, bias, eps):
+        warnings.warn("careful", stacklevel=1)
+        return plain(x, weight, bias, eps)
+
+    assert checks.batch_norm_forward(forward).passed
+
+
+PATCHES = [
+    (torch, "var"), (torch, "var_mean"), (torch, "batch_norm"), (F, "batch_norm"),
+    (torch, "allclose"), (torch, "equal"), (torch, "randn"), (torch, "rand"),
+    (torch, "sqrt"), (torch, "zeros_like"),
+    (torch.autograd, "grad"), (torch.Tensor, "clone"), (torch.Tensor, "detach"),
+    (torch.Tensor, "numpy"), (torch.Tensor, "abs"), (nn.BatchNorm1d, "forward"),
+    (np, "allclose"), (np, "abs"), (np, "isfinite"), (np, "argmax"), (torch, "manual_seed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("owner", "name"), PATCHES, ids=[name for _, name in PATCHES])
+def test_a_patched_torch_does_not_fool_the_reference(monkeypatch, owner, name):
+    inputs_as_output = lambda *inputs, **_: inputs[0] if inputs else None  # noqa: E731
+    answers = {
+        "batch_norm_forward": lambda x, weight, bias, eps: x,
+        "batch_norm_backward": lambda dy, x, weight, eps: (dy, weight, weight),
+        "running_update": lambda running, batch, momentum: running,
+        "calibrate": lambda x: (x[0], x[0]),
+        "fold": lambda linear, batch_norm: linear,
+        "batch_norm_layer": nn.Identity,
+    }
+    right = checks.batch_norm_forward(plain).passed
+    monkeypatch.setattr(owner, name, inputs_as_output)
+    for check, answer in answers.items():
+        verdict = getattr(checks, check)(answer, seed=7)  # a seed that nothing is kept of
+        assert not verdict.passed, check
+    monkeypatch.undo()
+    assert right
+    guarded = checks.batch_norm_forward(plain, seed=7)
+    assert guarded.passed
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_users_interrupt_goes_through(name):
+    def interrupted(*inputs):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+    streams = sys.stdout, sys.stderr
+    with pytest.raises(KeyboardInterrupt):
+        getattr(checks, name)(doing(interrupted)[name])
+    assert (sys.stdout, sys.stderr) == streams
+    assert getattr(checks, name)(RIGHT[name]).passed
+
+
+def test_an_interrupt_during_a_known_bug_leaves_no_half_script():
+    def half(*inputs):
+        raise KeyboardInterrupt
+
+    interrupted = judge.Replay(lambda code, seed: (half() for _ in range(3)), None, 1)
+    judge.replay(FORWARD.script, plain, 99)
+    with pytest.raises(KeyboardInterrupt):
+        list(interrupted)
+    assert judge.replay.cache_info().currsize == 0
+
+
+def test_the_guard_by_itself():
+    outcome = guard.call(lambda words, x: words.append("c"), {"words": ["a"], "x": torch.ones(2)})
+    assert outcome.changed == ("words",)
+    assert outcome.stub == "it returns None"
+    assert guard.call(lambda n: n + 1, {"n": 1}).value == 2
+    assert guard.call(lambda n: n + 1, {"n": 1}, read=str).value == "2"
+    broken = guard.call(lambda n: n, {"n": 1}, read=lambda value: value.nothing)
+    assert broken.error_type == "AttributeError"
+    assert guard.one_line("a" * 1000) == "a" * 199 + "…"
