@@ -2,6 +2,7 @@
 # make test          everything that must pass without a browser
 # make test-browser  notebooks and explorers in JupyterLab, in a headless Chromium
 # make notebooks     execute the notebooks and store their outputs
+# make assignments   the students' versions of the assignments, in notebooks/assignments/release
 # make bench         the performance tables of the README
 #
 # PYTHON    the interpreter that .venv is made from (3.11 or newer)
@@ -17,13 +18,15 @@ LAB_ARGS ?=
 BIN := .venv/bin
 READY := .venv/ready
 BROWSER := .venv/browser
+CLASSROOM := .venv/classroom
+NBGRADER := nbgrader.server_extensions
 
-.PHONY: lab test test-browser notebooks bench clean
+.PHONY: lab test test-browser notebooks assignments bench clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_ARGS)
 
-test: $(READY)
+test: $(CLASSROOM)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
@@ -33,6 +36,11 @@ test-browser: $(BROWSER)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
+
+# nbgrader looks for a program in the path
+assignments: $(CLASSROOM)
+	cd notebooks/assignments && \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" nbgrader generate_assignment --force '*'
 
 bench: $(BROWSER)
 	$(BIN)/python -m benchmarks.engine
@@ -49,3 +57,11 @@ $(READY): pyproject.toml constraints.txt
 $(BROWSER): $(READY)
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser]"
 	touch $(BROWSER)
+
+# nbgrader adds menus and two seconds to JupyterLab: the course does without
+$(CLASSROOM): $(READY)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[classroom]"
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyter/nbgrader @jupyter-notebook/lab-extension
+	$(BIN)/jupyter server extension disable --sys-prefix \
+	  $(addprefix $(NBGRADER).,assignment_list course_list formgrader validate_assignment)
+	touch $(CLASSROOM)

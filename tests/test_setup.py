@@ -19,9 +19,9 @@ def required():
 
 
 @pytest.fixture(scope="module")
-def for_browser_tests():
+def not_for_conda():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return by_name([project["optional-dependencies"]["browser"]])
+    return by_name([project["optional-dependencies"][name] for name in ("browser", "classroom")])
 
 
 def by_name(lists):
@@ -52,9 +52,9 @@ def test_pins_are_within_the_bounds_that_pyproject_states(required, pinned):
         assert str(requirement.specifier).startswith(">="), name
 
 
-def test_conda_environment_has_the_same_packages_and_versions(pinned, conda, for_browser_tests):
+def test_conda_environment_has_the_same_packages_and_versions(pinned, conda, not_for_conda):
     ours = {name: v for name, v in conda.items() if name != "python"}
-    assert ours == {name: v for name, v in pinned.items() if name not in for_browser_tests}
+    assert ours == {name: v for name, v in pinned.items() if name not in not_for_conda}
 
 
 def test_conda_environment_has_a_python_that_the_package_takes(conda):
