@@ -1,0 +1,191 @@
+"""The command ``bn-tutorial grade``."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from bn_tutorial.grading import batch, report, sandbox, tasks
+from bn_tutorial.grading.folder import FolderError, find
+from bn_tutorial.grading.process import SandboxError
+from bn_tutorial.grading.results import Folder, ResultsError
+
+INTERRUPTED = 130  # as shells have it
+WRONG_USE = 2
+EXPECTED = FolderError, ResultsError, SandboxError, tasks.AssignmentError
+
+
+def parser():
+    """Make the parser of the command line."""
+    main = argparse.ArgumentParser(prog="bn-tutorial", description="Tools of the course.")
+    commands = main.add_subparsers(required=True, metavar="COMMAND")
+    grade = commands.add_parser(
+        "grade",
+        help="grade a folder of notebooks",
+        description="Grade a folder of notebooks: grades.csv, a feedback page for each student, "
+        "and summary.html. The same command again goes on where it was stopped.",
+    )
+    grade.add_argument("assignment", metavar="A1", help="the assignment")
+    grade.add_argument("submissions", metavar="SUBMISSIONS_DIR", type=Path)
+    grade.add_argument("--out", metavar="RESULTS_DIR", type=Path, required=True)
+    grade.add_argument(
+        "-j", "--jobs", type=_count, default=_cores(), metavar="N", help="processes (%(default)s)"
+    )
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on this Dask cluster")
+    grade.add_argument("--master", type=Path, help="the authored notebook, if it is elsewhere")
+    grade.add_argument(
+        "--unconfined",
+        action="store_true",
+        help="without a sandbox: the students' code may do whatever you may",
+    )
+    limits = sandbox.Limits()
+    for name, meaning in (("call", "a call"), ("submission", "a submission")):
+        grade.add_argument(
+            f"--seconds-per-{name}",
+            type=_seconds,
+            default=getattr(limits, name),
+            metavar="S",
+            help=f"time for {meaning} (%(default)s)",
+        )
+    return main
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count(text):
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return int(text)
+
+
+def _seconds(text):
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
+    return seconds
+
+
+def main(arguments=None):
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the process, if not given.
+
+    Returns
+    -------
+    int
+        0; 2 where the command can't be carried out; 130 where it was interrupted.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        return grade(options)
+    except EXPECTED as error:
+        print(f"bn-tutorial: {error}", file=sys.stderr)
+        return WRONG_USE
+    except KeyboardInterrupt:  # once more, while it waited for those at work
+        return INTERRUPTED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"bn-tutorial: {where}{error.strerror or error}", file=sys.stderr)
+        return WRONG_USE
+
+
+def grade(options):
+    """Grade as the options say.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    confined = not options.unconfined
+    limits = replace(
+        sandbox.Limits(),
+        call=options.seconds_per_call,
+        submission=options.seconds_per_submission,
+    )
+    assignment = tasks.load(options.assignment, options.master)
+    _check_apart(options.submissions, options.out)
+    found = find(options.submissions, assignment.parts)
+    folder = Folder(options.out, assignment.name)
+    if confined and not options.scheduler and (reason := sandbox.refusal()):
+        raise SandboxError(reason)
+    if not confined:
+        print(report.UNCONFINED, file=sys.stderr)
+    with _terminated_like_interrupted(), _executor(options) as executor:
+        rows, interrupted = batch.run(
+            found, assignment, folder, limits=limits, confined=confined, executor=executor
+        )
+    _say(rows, found[1], assignment, folder)
+    return INTERRUPTED if interrupted else 0
+
+
+def _check_apart(submissions, out):
+    inner, outer = out.resolve(), submissions.resolve()
+    if inner == outer or outer in inner.parents:
+        raise ResultsError(f"--out: expected a folder outside of {submissions}, got {out}")
+
+
+def _executor(options):
+    if not options.scheduler:
+        return batch.processes(options.jobs)
+    return _cluster(options.scheduler)
+
+
+@contextmanager
+def _cluster(address):
+    try:
+        import distributed  # noqa: F401 - whether it is there
+    except ImportError:
+        raise SandboxError(
+            "--scheduler: expected the package distributed, got none: "
+            "pip install 'bn_tutorial[cluster]'"
+        ) from None
+    with batch.cluster(address) as executor:
+        yield executor
+
+
+@contextmanager
+def _terminated_like_interrupted():
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(rows, nobodys, assignment, folder):
+    done = [row for row in rows if row.status != report.INTERRUPTED]
+    print(f"{assignment.name}: {len(done)} of {len(rows)} submissions graded")
+    for row in done:
+        if row.handed_in.problem or row.handed_in.note:
+            print(f"  {row.handed_in.student}: {row.status}")
+    for bug, students in report.misconceptions(rows):
+        print(f"  {students:4} x {bug}")
+    if nobodys:
+        print(f"  not read: {', '.join(nobodys)}")
+    print(f"{folder.path}: grades.csv, summary.html, feedback/")
+    if len(done) < len(rows):
+        print("The same command again goes on from here.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

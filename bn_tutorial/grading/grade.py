@@ -1,0 +1,128 @@
+"""One submission -> points and reasons."""
+
+import re
+import threading
+from dataclasses import asdict, dataclass
+
+from bn_tutorial import checks
+from bn_tutorial.grading import own_norms
+from bn_tutorial.grading.notebook import as_python
+from bn_tutorial.grading.process import WorkerFailure
+from bn_tutorial.grading.proxy import Proxy, clean, forbidden
+from bn_tutorial.grading.session import Session
+
+LONGEST = 1_000  # characters of a reason
+ONE_AT_A_TIME = threading.Lock()  # a check sets things that belong to the whole process
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one task.
+
+    Attributes
+    ----------
+    task : str
+    points, of : float
+    kind : str
+        ``"right"``, ``"known bug"``, ``"wrong"``, ``"not attempted"``; or why nothing could be
+        checked: ``"no answer"``, ``"forbidden"``, ``"undefined"``, ``"missing"``.
+    bug : str or None
+        The name of the known bug.
+    reason : str
+        For the student, plain text on one line.
+    """
+
+    task: str
+    points: float
+    of: float
+    kind: str
+    bug: str | None
+    reason: str
+
+
+def grade(submission, assignment, limits, confined):
+    """Grade a submission.
+
+    Parameters
+    ----------
+    submission : Submission
+    assignment : Assignment
+    limits : Limits
+    confined : bool
+        Whether the student's code runs in a sandbox.
+
+    Returns
+    -------
+    list of dict
+        One ``Result`` a task, in the assignment's order.
+
+    Raises
+    ------
+    SandboxError
+        If no worker can be started here.
+    """
+    with (
+        ONE_AT_A_TIME,
+        Session(assignment.code, submission, limits, confined=confined) as session,
+    ):
+        return [asdict(_grade(task, submission, assignment, session)) for task in assignment.tasks]
+
+
+def _grade(task, submission, assignment, session):
+    def none(kind, reason, bug=None):
+        return Result(task.name, 0, task.points, kind, bug, clean(reason, LONGEST))
+
+    if task.solution not in submission.cells:
+        return none("missing", f"the cell {task.solution} is not in the notebook")
+    if task.forbid_torch_norms and (name := _own_norm(task, submission, assignment)):
+        return none("forbidden", forbidden(name))
+    try:
+        session.prepare(task.solution)
+    except WorkerFailure as failure:
+        return none("no answer", str(failure))
+    proxy = Proxy(session.ask, task.function, forbid_torch_norms=task.forbid_torch_norms)
+    verdict = getattr(checks, task.check)(proxy)
+    if proxy.kind == "undefined":
+        return none("undefined", _why_undefined(task, session.errors, submission.repeated))
+    if proxy.failure:
+        return none(proxy.kind, proxy.failure)
+    if verdict.passed:
+        return Result(task.name, task.points, task.points, "right", None, _line(verdict.message))
+    reason = _line(verdict.message) + _hint(verdict.message, submission.others)
+    kind = "known bug" if verdict.bug else "wrong" if verdict.attempted else "not attempted"
+    return none(kind, reason, verdict.bug)
+
+
+def _line(message):
+    return clean(str(message), LONGEST)
+
+
+def _own_norm(task, submission, assignment):
+    setup = [as_python(source) for _, source in assignment.code if source is not None]
+    names = [name for name, source in assignment.code if source is None]
+    cells = [as_python(submission.cells[name]) for name in names if name in submission.cells]
+    return own_norms.found(task.function, [*submission.above.values(), *cells], setup)
+
+
+def _why_undefined(task, errors, repeated):
+    if task.solution in errors:
+        how = errors[task.solution]
+        return f"{task.function} is not defined, because of how its cell ended: {how}"
+    more = " (the notebook has this cell more than once: the last one counts)"
+    where = more if task.solution in repeated else ""
+    return f"the cell {task.solution} defines no function {task.function}{where}"
+
+
+def _hint(message, others):
+    """Add what the sandbox has to do with an exception."""
+    if name := re.search(r"name '(\w+)' is not defined", message):
+        defines = re.compile(rf"^\s*(def|class)\s+{name[1]}\b|^{name[1]}\s*=", re.MULTILINE)
+        if any(defines.search(source) for source in others):
+            return f" (what a cell of your own computes is not run: move {name[1]} into this cell)"
+    if re.search(r"PermissionError|FileNotFoundError|Read-only file|ConnectionRefused", message):
+        return " (the grader has no network, no other programs and none of your files)"
+    if "ModuleNotFoundError" in message:
+        return " (the grader has PyTorch and NumPy, and what they need)"
+    if re.search(r"MemoryError|allocate memory", message):
+        return " (that is more memory than the grader gives)"
+    return ""

@@ -1,0 +1,202 @@
+"""The sandbox: what a worker process is started with, and what it may use."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bn_tutorial.grading import seccomp
+
+BOX = Path(__file__).with_name("box")
+LAUNCH = ("-c", "import wire, worker; worker.serve(wire)")
+SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a student's code may use.
+
+    Attributes
+    ----------
+    call, submission : float
+        Seconds for one call or cell, and for all of them in a submission.
+    start : float
+        Seconds until a worker must have imported PyTorch.
+    memory : int
+        Bytes of address space of the process, beyond the size of PyTorch's libraries.
+    folder, file : int
+        Bytes in its only writable folder, a file system in memory, and in one file.
+    files : int
+        Open at a time.
+    """
+
+    call: float = 10.0
+    submission: float = 60.0
+    start: float = 60.0
+    memory: int = 3 << 30
+    folder: int = 64 << 20
+    file: int = 16 << 20
+    files: int = 128
+
+
+def refusal():
+    """Say why this machine can't confine a worker, or None.
+
+    Examples
+    --------
+    >>> refusal() is None or "--unconfined" in refusal()
+    True
+    """
+    if platform.system() != "Linux":
+        return (
+            "expected Linux, where students' code runs in a sandbox, "
+            f"got {platform.system()}: --unconfined grades without a sandbox"
+        )
+    if shutil.which("bwrap") is None:
+        return (
+            "expected bubblewrap for the sandbox, got none: install it "
+            "(`apt-get install bubblewrap`), or grade without a sandbox (--unconfined)"
+        )
+    if shutil.which("prlimit") is None:
+        return "expected prlimit (of util-linux), got none: --unconfined grades without a sandbox"
+    return None
+
+
+def confined(limits, filter_fd=None):
+    """Give the command that starts a worker in bubblewrap.
+
+    It sees the system's libraries, the interpreter, the installed packages and the two files of
+    ``box``, all read-only; one empty folder to write to; no network, no home, no ``/proc``.
+
+    ``/proc`` is left out on purpose: where root starts bubblewrap, ``/proc/sys`` is writable in the
+    sandbox (bubblewrap 0.8), and PyTorch does without.
+
+    Parameters
+    ----------
+    limits : Limits
+    filter_fd : int, optional
+        Where bubblewrap reads the filter of system calls.
+
+    Returns
+    -------
+    list of str
+    """
+    packages = [f"/packages/{i}" for i, _ in enumerate(_packages())]
+    command = [*_prlimit(limits), "bwrap", "--unshare-user", "--unshare-all"]
+    command += ["--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
+    command += ["--die-with-parent", "--new-session"]
+    for path in SYSTEM:
+        command += ["--ro-bind-try", path, path]
+    command += ["--dev", "/dev", "--remount-ro", "/dev"]  # /dev/shm has no limit
+    for path in _interpreter():
+        command += ["--ro-bind", path, path]
+    for source, target in zip(_packages(), packages, strict=True):
+        command += ["--ro-bind", str(source), target]
+        if (source / "bn_tutorial").is_dir():  # installed, not a checkout
+            command += ["--tmpfs", f"{target}/bn_tutorial"]
+            if any(source.is_relative_to(path) for path in _interpreter()):
+                command += ["--tmpfs", f"{source}/bn_tutorial"]
+    command += ["--ro-bind", str(BOX), "/box", "--size", str(limits.folder), "--tmpfs", "/work"]
+    command += ["--remount-ro", "/", "--chdir", "/work", "--clearenv"]
+    for name, value in environment("/box", *packages, home="/work").items():
+        command += ["--setenv", name, value]
+    if filter_fd is not None:
+        command += ["--seccomp", str(filter_fd)]
+    return [*command, *_python()]
+
+
+def unconfined(limits):
+    """Give the command that starts a worker as an ordinary process.
+
+    Parameters
+    ----------
+    limits : Limits
+
+    Returns
+    -------
+    list of str
+    """
+    return [*(_prlimit(limits) if shutil.which("prlimit") else []), *_python()]
+
+
+def environment(*paths, home):
+    """Give the variables of a worker: nothing of the teacher's.
+
+    Parameters
+    ----------
+    *paths : str
+        Where Python finds modules.
+    home : str
+        The folder that it may write to.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "HOME": home,
+        "TMPDIR": home,
+        "USER": "student",
+    }
+
+
+def filter_fd():
+    """Write the filter of system calls to a pipe and give the end to read: int or None."""
+    if (program := seccomp.program()) is None:
+        return None
+    read, write = os.pipe()
+    os.write(write, program)  # far less than a pipe holds
+    os.close(write)
+    return read
+
+
+def packages_for(home):
+    """Give the variables of an unconfined worker, whose folder is ``home``."""
+    return environment(str(BOX), *map(str, _packages()), home=home)
+
+
+def _prlimit(limits):
+    seconds = int(2 * limits.submission + limits.start)  # of processor time; the grader's are first
+    memory = limits.memory + _size_of_libraries()
+    return [
+        *("prlimit", f"--cpu={seconds}", f"--as={memory}", f"--nofile={limits.files}"),
+        *(f"--fsize={limits.file}", "--core=0", "--"),
+    ]
+
+
+@cache
+def _size_of_libraries():
+    """Add up the files that importing PyTorch maps: 0.5 GB, with CUDA several."""
+    folders = [packages / part for packages in _packages() for part in ("torch/lib", "nvidia")]
+    files = (path for folder in folders for path in folder.rglob("*.so*") if not path.is_symlink())
+    return sum(path.stat().st_size for path in files)
+
+
+def _python():
+    # the base interpreter: without .pth files, the student's code finds no checkout of the course
+    return [os.path.realpath(sys.executable), "-s", "-S", "-P", *LAUNCH]
+
+
+def _interpreter():
+    """Give the paths that the interpreter needs and that are not the system's."""
+    prefix = sys.base_prefix
+    if Path(prefix) == Path("/usr"):
+        return [os.path.realpath(sys.executable)]  # its library is in /usr/lib
+    return [prefix]
+
+
+def _packages():
+    """Give the folders that hold PyTorch and NumPy, which may be the same."""
+    specs = [importlib.util.find_spec(name) for name in ("torch", "numpy")]
+    return list(dict.fromkeys(Path(spec.origin).resolve().parents[1] for spec in specs))

@@ -1,0 +1,231 @@
+"""Answers that harm: they never end, take everything, cheat, or reach out of the sandbox."""
+
+from pathlib import Path
+
+from submissions.base import (
+    ALL,
+    FORWARD,
+    RIGHT,
+    WITHOUT_FORWARD,
+    WRONG,
+    Case,
+    answers,
+    find,
+    forward,
+    inside,
+    written,
+    wrong,
+)
+
+REPO = Path(__file__).resolve().parents[2]
+MARK = "bn-grading-background"  # in the command line and the files of what must not be left
+LIST_FDS = "[fd for fd in range(3, 64) if fd_is_open(fd)]"
+FD_IS_OPEN = """
+import os
+def fd_is_open(fd):
+    try:
+        os.fstat(fd)
+        return True
+    except OSError:
+        return False
+"""
+
+
+def endless():
+    swallow = (
+        "import signal, time\n"
+        "for n in range(1, 32):\n"
+        "    try: signal.signal(n, lambda *_: None)\n"
+        "    except (OSError, ValueError): pass\n"
+        "while True:\n"
+        "    try: time.sleep(60)\n"
+        "    except BaseException: pass"
+    )
+    return {
+        "endless": wrong(inside("while True: pass"), "longer than", kind="no answer"),
+        "swallows_interrupts": wrong(inside(swallow), "longer than", kind="no answer"),
+        "endless_cell": wrong(RIGHT + "\nwhile True: pass", "longer than", kind="undefined"),
+        "endless_first": Case(
+            {"A1.ipynb": written(answers(contexts="def contexts(*_):\n    while True: pass"))},
+            ALL - 4,
+            ("longer than",),
+            "no answer",
+            "test_contexts",
+        ),
+        "os_exit": wrong(
+            inside("import os\nos._exit(0)"), "ended its Python process", kind="no answer"
+        ),
+        "os_exit_cell": wrong(
+            "import os\nos._exit(0)", "ended its Python process", kind="undefined"
+        ),
+        "crash": wrong(
+            inside("import ctypes\nctypes.string_at(0)"),
+            "ended its Python process",
+            kind="no answer",
+        ),
+        "prints": Case(forward("for i in range(1_500_000): print(i)\n" + RIGHT), ALL),
+        "allocates": wrong(inside("x = torch.ones(10 << 28)"), "memory"),
+        "allocates_in_python": wrong(inside("x = bytearray(10 << 30)"), "MemoryError", "memory"),
+        "fills_its_folder": wrong(
+            inside("for i in range(100): open(f'file{i}', 'wb').write(bytes(15 << 20))"), "OSError"
+        ),
+    }
+
+
+def processes():
+    storm = "import os\nwhile True: os.fork()"
+    quiet_storm = "import os\nfor _ in range(1000):\n    try: os.fork()\n    except OSError: pass\n"
+    background = (
+        "import os, subprocess, sys\n"
+        f"loop = [sys.executable, '-S', '-c', 'import time; time.sleep(600)', {MARK!r}]\n"
+        "try: subprocess.Popen(loop, start_new_session=True)\n"
+        "except OSError: pass\n"
+        "try:\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "        os.execv(loop[0], loop)\n"
+        "except OSError: pass\n"
+    )
+    return {
+        "fork_storm": wrong(inside(storm), "PermissionError", "no other programs"),
+        "quiet_fork_storm": Case(forward(quiet_storm + RIGHT), ALL),
+        "background": Case(forward(background + RIGHT), ALL),
+        "execs": wrong(
+            inside(
+                "import os, sys\n"
+                f"os.execv(sys.executable, [sys.executable, '-S', '-c', 'pass', {MARK!r}])"
+            ),
+            "ended its Python process",
+            kind="no answer",
+        ),
+    }
+
+
+def cheats():
+    all_equal = (
+        "torch.allclose = torch.equal = lambda *a, **k: True\n"
+        "torch.testing.assert_close = lambda *a, **k: None\n"
+        "torch.Tensor.__eq__ = lambda *a: True\n"
+        "torch.Tensor.allclose = lambda *a, **k: True\n"
+    )
+    helper = (
+        "class Right:\n    passed, bug, message = True, None, 'right'\n"
+        "    def score(self, points): return points\n"
+        "checks.batch_norm_forward = lambda f: Right()\n"
+    )
+    package = (
+        "import sys, types\n"
+        "fake = types.ModuleType('bn_tutorial')\nfake.checks = fake\n"
+        "fake.batch_norm_forward = lambda f: 5\n"
+        "for name in list(sys.modules):\n"
+        "    if name.startswith('bn_tutorial') or name == 'wire': sys.modules[name] = fake\n"
+    )
+    edited = answers(batch_norm_forward=WRONG)
+    find(edited, FORWARD)["source"] = "5"
+    find(edited, FORWARD)["metadata"]["nbgrader"]["points"] = 1000
+    find(edited, FORWARD)["metadata"]["bn_tutorial"] = {"check": "leftover"}
+    find(edited, "setup")["source"] = "raise SystemExit"
+    shadow = b"raise SystemExit('shadowed')"
+    return {
+        "patched_torch": wrong(all_equal + WRONG),
+        "overwritten_helper": wrong(helper + WRONG),
+        "overwritten_package": wrong(package + WRONG),
+        "edited_tests": Case({"A1.ipynb": written(edited)}, WITHOUT_FORWARD, (), "wrong"),
+        "shadowing_module": Case(
+            {
+                **forward(RIGHT),
+                "bn_tutorial.py": shadow,
+                "torch.py": shadow,
+                "bn_tutorial/checks/__init__.py": shadow,
+            },
+            ALL,
+        ),
+        "forged_message": wrong(
+            FD_IS_OPEN
+            + inside(
+                "import json, struct\n"
+                "forged = {'id': '0' * 16, 'value': 1, 'points': 5, 'passed': True}\n"
+                "forged = json.dumps(forged).encode()\n"
+                f"for fd in {LIST_FDS}:\n"
+                "    try: os.write(fd, struct.pack('>I', len(forged)) + forged)\n"
+                "    except OSError: pass"
+            ),
+            "grader's messages",
+            kind="no answer",
+        ),
+        "forged_result": wrong(
+            FD_IS_OPEN
+            + inside(
+                "import json, struct, sys\n"
+                "frame = sys._getframe()\n"
+                "while 'request' not in frame.f_locals: frame = frame.f_back\n"
+                "id = frame.f_locals['request']['id']\n"
+                "forged = {'id': id, 'value': None, 'changed': [], 'points': 5, 'passed': True}\n"
+                "forged = json.dumps(forged).encode()\n"
+                f"for fd in {LIST_FDS}:\n"
+                "    try: os.write(fd, struct.pack('>I', len(forged)) + forged)\n"
+                "    except OSError: pass"
+            ),
+            kind="not attempted",
+        ),
+        "endless_message": wrong(
+            FD_IS_OPEN
+            + inside(
+                f"for fd in {LIST_FDS}:\n"
+                "    try: os.write(fd, b'\\xff\\xff\\xff\\xff')\n"
+                "    except OSError: pass"
+            ),
+            "grader's messages",
+            kind="no answer",
+        ),
+        "pickle": wrong(
+            FD_IS_OPEN
+            + inside(
+                "import pickle, struct\n"
+                f"class Bomb:\n    def __reduce__(self): return (open, ('/tmp/{MARK}', 'w'))\n"
+                "bomb = pickle.dumps(Bomb())\n"
+                f"for fd in {LIST_FDS}:\n"
+                "    try: os.write(fd, struct.pack('>I', len(bomb)) + bomb)\n"
+                "    except OSError: pass"
+            ),
+            "grader's messages",
+            kind="no answer",
+        ),
+    }
+
+
+def escapes(port, outside, others_file):
+    """Make the cases that reach out: to a port that listens, to a file that must not change."""
+    reads = f"open({str(REPO / 'bn_tutorial' / 'checks' / 'bugs.py')!r}).read()"
+    writes = f"open({str(outside)!r}, 'w').write('x')"
+    socket = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=1)"
+    everywhere = (
+        "import os\n"
+        "import torch\n"
+        "inside = [f'/{name}' for name in os.listdir('/')]\n"
+        f"for folder in ['/', '/tmp', '/dev/shm', '/usr/lib', torch.__path__[0], {str(REPO)!r},\n"
+        f"        {str(outside.parent)!r}, {str(Path.home())!r}, *inside]:\n"
+        f"    try: open(folder + '/{MARK}', 'w').write('x')\n"
+        "    except OSError: pass\n"
+    )
+    looks = (
+        "import os\n"
+        f"for path in ['/proc', '/sys', '/run', '/etc/passwd', '/usr/bin', {str(REPO)!r},\n"
+        f"        {str(outside.parent)!r}, {str(others_file.parent)!r}]:\n"
+        "    assert not os.path.exists(path), path\n"
+        "files = {'__init__.py', '__pycache__', 'wire.py', 'worker.py'}\n"
+        "assert set(os.listdir('/box')) <= files\n"
+        "assert os.listdir('/work') == []\n"
+        "assert not os.access('/proc/sys/kernel/core_pattern', os.W_OK)\n"
+        "assert os.getuid() == 65534 and 'SECRET' not in os.environ\n"
+    )
+    return {
+        "reads_the_grader": wrong(inside(reads), "FileNotFoundError", "none of your files"),
+        "imports_the_course": wrong(
+            inside("from bn_tutorial.layers import BatchNorm"), "ModuleNotFoundError"
+        ),
+        "loopback": wrong(inside(socket), "PermissionError", "no network"),
+        "writes_outside": wrong(inside(writes), "Error", "none of your files"),
+        "writes_everywhere": Case(forward(everywhere + RIGHT), ALL),
+        "looks_around": Case(forward(looks + RIGHT), ALL),
+    }

@@ -1,0 +1,63 @@
+"""Answers that leave the task to PyTorch."""
+
+from submissions.base import ALL, RIGHT, Case, forward, inside, wrong
+
+
+def own_norms():
+    def forbidden(source, *reason):
+        return wrong(source, "write it yourself", *reason, kind="forbidden")
+
+    call = "(x, None, None, weight, bias, training=True, eps=eps)"
+    flat = "(x.T.contiguous(), x.shape[:1], eps=eps).T * weight + bias"
+    native = "(x, weight, bias, None, None, True, 0.1, eps)[0]"
+    thread = (
+        "import threading\nresult = []\n"
+        f"work = lambda: result.append(getattr(torch.nn.functional, 'batch_' + 'norm'){call})\n"
+        "t = threading.Thread(target=work)\nt.start()\nt.join()"
+    )
+    return {
+        "functional": forbidden(
+            inside("import torch.nn.functional as F", f"return F.batch_norm{call}"),
+            "torch.nn.functional.batch_norm",
+        ),
+        "layer": forbidden(
+            "from torch import nn\n"
+            + inside("", "return nn.BatchNorm1d(x.shape[1], eps=eps)(x.float())"),
+            "torch.nn.BatchNorm1d",
+        ),
+        "imported_inside": forbidden(
+            inside("from torch.nn.functional import batch_norm as g", f"return g{call}")
+        ),
+        "alias": forbidden(
+            "f = getattr(torch.nn.functional, 'batch_' + 'norm')\n" + inside("", f"return f{call}"),
+            "batch_norm",
+        ),
+        "in_a_helper": forbidden(
+            "import torch.nn.functional as F\n"
+            f"def g(x, weight, bias, eps): return F.batch_norm{call}\n"
+            + inside("", "return g(x, weight, bias, eps)")
+        ),
+        "aten": forbidden(
+            "f = getattr(torch.ops.aten, 'native_batch_' + 'norm')\n"
+            + inside("", f"return f{native}"),
+            "native_batch_norm",
+        ),
+        "jit": forbidden(
+            "g = getattr(torch, 'batch_' + 'norm')\n"
+            "f = torch.jit.trace(lambda *x: g(*x, None, None, True, 0.1, 1e-5, False),\n"
+            "    (torch.rand(4, 4), torch.rand(4), torch.rand(4)))\n"
+            + inside("", "return f(x.float(), weight.float(), bias.float()).double()")
+        ),
+        "layer_norm": forbidden(
+            "f = getattr(torch.nn.functional, 'layer_' + 'norm')\n" + inside("", f"return f{flat}")
+        ),
+        "compared_beside": Case(
+            forward(
+                "import torch.nn.functional as F\n"
+                + RIGHT
+                + "x = torch.rand(4, 3)\nF.batch_norm(x, None, None, training=True)"
+            ),
+            ALL,
+        ),
+        "in_a_thread": wrong(inside(thread, "return result[0]"), "can't start new thread"),
+    }
