@@ -52,8 +52,9 @@ CARDS = (
         "in eval mode the answer goes with the company, exactly as in train mode, and it is the "
         "same when the same 64 are read again.",
         {
-            "updates_in_eval": "then reading the same 64 a second time would give another answer, "
-            "because the first reading has moved the statistics. It is the same.",
+            "updates_in_eval": "then the example read alone would have made the running variance "
+            "NaN (0 / 0), and the same 64 read again would find other statistics. Here all answers "
+            "are numbers, and the last two are the same.",
             "modes_exchanged": "then in train mode the answer would not depend on the company. It "
             "does, and it is the healthy one's.",
             "mode_guessed_from_grad": "all these readings are under no_grad, where such a layer "
@@ -81,7 +82,8 @@ CARDS = (
         {
             "last_batch_remembered": "then the momentum would make no difference: all three rows "
             "would be restless. With 0.9 it is calm.",
-            "layer_momentum_hard_coded": "then all three rows would be alike. They are not.",
+            "layer_momentum_hard_coded": "then the momentum would make no difference: the patient "
+            "would be as restless, or as calm, in all three rows.",
             "batch_statistics_in_eval": "then val would be normalized with its own statistics, "
             "whatever was read before: the curve would be perfectly flat.",
         },
@@ -91,12 +93,12 @@ CARDS = (
         "one batch more is kept at every step, for ever. Something that lives from step to step "
         "holds on to the graph.",
         {
-            "running_statistics_trained": "that would be 200 numbers more, once, and not one batch "
-            "more at every step.",
-            "layer_input_overwritten": "writing into x keeps nothing alive, and the losses would "
-            "hardly be the healthy one's to the last digit.",
+            "running_statistics_trained": "that would be 200 numbers more for the optimizer, once. "
+            "Nothing would be kept from step to step.",
+            "layer_input_overwritten": "whoever writes into x keeps nothing alive: the count would "
+            "be 0 after every step.",
             "layer_statistics_detached": "what is detached keeps less, not more. And with other "
-            "gradients the losses would not stay the healthy one's.",
+            "gradients the losses would drift away from the healthy one's.",
         },
     ),
     Card(
@@ -142,8 +144,8 @@ CARDS = (
         "the statistics fit what enters the layer, and still x_hat is not centered: something is "
         "added inside, in eval mode only.",
         {
-            "running_mean_never_updated": "then it would be 0, and not the mean of what enters, to "
-            "a few hundredths of a standard deviation.",
+            "running_mean_never_updated": "then the running mean would be 0. It is the mean of x, "
+            "to a few hundredths of a standard deviation.",
             "std_for_running_variance": "then the running std would not fit and x_hat would have "
             "another spread. Both are right; it is the center that is wrong.",
             "layer_momentum_reversed": "that makes the statistics noisy. They fit as well as the "
@@ -172,7 +174,8 @@ CARDS = (
             "share. It promises 0, and rightly.",
             "layer_statistics_detached": "then the promise would be wrong for both. For the push "
             "that all examples share it is right.",
-            "layer_unbiased": "then the forward pass would be another one. The losses are equal.",
+            "layer_unbiased": "then the loss would be another one, by very little, and the "
+            "gradient would fit it: all promises would be kept.",
         },
     ),
     Card(
