@@ -33,6 +33,7 @@ FORWARD = {
     "shuffled": shuffled,
     "clamped": forward_with(lambda y, *_: y.clamp(-1, 1)),
     "zero": forward_with(lambda y, *_: 0 * y),
+    "positive gains only": lambda x, w, b, eps: plain(x, w.abs(), b, eps),
     "the input": lambda x, weight, bias, eps: x,
     "one wrong number": forward_with(lambda y, *_: y + (y == y.max()) * 0.1),
     "a wrong last example": forward_with(lambda y, *_: torch.cat([y[:-1], y[:1]])),
@@ -61,6 +62,7 @@ def backward_with(change):
 
 BACKWARD = {
     "dx another sign": backward_with(lambda dx, dw, db, *_: (-dx, dw, db)),
+    "positive gains only": lambda dy, x, w, eps: three_lines(dy, x, w.abs(), eps),
     "dx zero": backward_with(lambda dx, dw, db, *_: (0 * dx, dw, db)),
     "dx half": backward_with(lambda dx, dw, db, *_: (dx / 2, dw, db)),
     "dweight zero": backward_with(lambda dx, dw, db, *_: (dx, 0 * dw, db)),
@@ -168,6 +170,11 @@ class Frozen(Plain):
         self.weight.requires_grad_(False)
 
 
+class PositiveGain(Plain):
+    def forward(self, x):
+        return (super().forward(x) - self.bias) * self.weight.sign() + self.bias
+
+
 class OneGain(Plain):
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__(num_features, eps, momentum)
@@ -222,7 +229,7 @@ class AlwaysFour(Plain):
 
 
 LAYERS = {cls.__name__: cls for cls in (
-    Noisy, DifferentEps, DifferentMomentum, ZeroGain, Slipping, Frozen, OneGain, Third,
+    Noisy, DifferentEps, DifferentMomentum, ZeroGain, Slipping, Frozen, PositiveGain, OneGain, Third,
     WithoutGradients, OnlyWithGradients, Shared, SharedWithOthers, DoubleUpdate, AlwaysFour,
     nn.Identity, nn.Tanh, nn.InstanceNorm1d, nn.LayerNorm,
 )}  # fmt: skip

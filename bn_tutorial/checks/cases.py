@@ -27,8 +27,15 @@ def normal(g, *shape, dtype=float64):
 
 
 def spread(g, *shape, dtype=float64):
-    """Draw gains and scales: numbers from 0.5 to 2."""
+    """Draw scales: numbers from 0.5 to 2."""
     return 0.5 + 1.5 * rand(*shape, generator=g, dtype=dtype)
+
+
+def gains(g, units, dtype=float64):
+    """Draw gains: from 0.5 to 2, and every second one negative."""
+    sizes = spread(g, units, dtype=dtype)
+    sizes[1::2] *= -1
+    return sizes
 
 
 def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=float64):

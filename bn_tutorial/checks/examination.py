@@ -7,7 +7,7 @@ from torch import Tensor, float32, no_grad
 from torch.autograd import grad
 from torch.nn import Module
 
-from bn_tutorial.checks.cases import batch, generator, normal, spread
+from bn_tutorial.checks.cases import batch, gains, generator, normal
 from bn_tutorial.checks.guard import one_line
 from bn_tutorial.checks.observe import Complaint
 
@@ -29,7 +29,7 @@ class Inputs:
         self.batches = draw(5), draw(UNITS, mean=-2), draw(6, mean=3)  # the second is square
         self.dy = [0.3 + normal(g, *x.shape, dtype=float32) for x in self.batches]
         self.x, self.tiny, self.far = draw(5, mean=2), draw(5, scale=1e-3), draw(5, mean=LARGE)
-        self.moves = {"gain": spread(g, UNITS, dtype=float32)}
+        self.moves = {"gain": gains(g, UNITS, dtype=float32) - 1}  # from 1 to gains
         self.moves["shift"] = normal(g, UNITS, dtype=float32)
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor, no_grad, sqrt
 from torch.nn import BatchNorm1d, Linear
 
-from bn_tutorial.checks.cases import generator, normal, scripted, spread
+from bn_tutorial.checks.cases import gains, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated, one_line
 from bn_tutorial.checks.judge import SEED, Task, judge
 from bn_tutorial.checks.observe import Complaint, difference
@@ -16,7 +16,7 @@ def _pair(g, where, inputs, units, eps, *, variance=1.0, bias=True):
     linear = Linear(inputs, units, bias=bias).eval()
     norm = BatchNorm1d(units, eps=eps).eval()
     fill(linear.weight, normal(g, units, inputs))
-    fill(norm.weight, spread(g, units))
+    fill(norm.weight, gains(g, units))
     fill(norm.bias, 2 * normal(g, units))
     fill(norm.running_mean, normal(g, units) + 1)
     fill(norm.running_var, variance * spread(g, units))

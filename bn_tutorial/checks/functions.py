@@ -3,7 +3,7 @@
 from torch import Tensor, batch_norm, zeros_like
 from torch.autograd import grad
 
-from bn_tutorial.checks.cases import LARGE, batch, generator, normal, scripted, spread
+from bn_tutorial.checks.cases import LARGE, batch, gains, generator, normal, scripted
 from bn_tutorial.checks.guard import clone, isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
 
@@ -14,7 +14,7 @@ def _forward_cases(seed):
     g = generator(seed)
 
     def case(where, x, eps, **more):
-        weight, bias = spread(g, x.shape[1]), 2 * normal(g, x.shape[1])
+        weight, bias = gains(g, x.shape[1]), 2 * normal(g, x.shape[1])
         return {"where": where, "x": x, "weight": weight, "bias": bias, "eps": eps, **more}
 
     constant = batch(g, 4, 3)
@@ -86,7 +86,7 @@ def _backward_cases(seed):
 
     def case(where, x, eps):
         dy = 0.3 + normal(g, *x.shape)
-        return {"where": where, "dy": dy, "x": x, "weight": spread(g, x.shape[1]), "eps": eps}
+        return {"where": where, "dy": dy, "x": x, "weight": gains(g, x.shape[1]), "eps": eps}
 
     return (
         case("5 examples of 3 units", batch(g, 5, 3), 1e-5),
