@@ -229,8 +229,8 @@ class AlwaysFour(Plain):
 
 
 LAYERS = {cls.__name__: cls for cls in (
-    Noisy, DifferentEps, DifferentMomentum, ZeroGain, Slipping, Frozen, PositiveGain, OneGain, Third,
-    WithoutGradients, OnlyWithGradients, Shared, SharedWithOthers, DoubleUpdate, AlwaysFour,
+    Noisy, DifferentEps, DifferentMomentum, ZeroGain, Slipping, Frozen, PositiveGain, OneGain,
+    Third, WithoutGradients, OnlyWithGradients, Shared, SharedWithOthers, DoubleUpdate, AlwaysFour,
     nn.Identity, nn.Tanh, nn.InstanceNorm1d, nn.LayerNorm,
 )}  # fmt: skip
 
