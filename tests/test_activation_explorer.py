@@ -206,10 +206,10 @@ def test_the_histograms_count_everything(drawn, hidden_gain):
     assert out.get_ylim() == (0, 0.25)
     texts = [text.get_text() for text in into.texts]
     assert texts[:2] == ["below \N{MINUS SIGN}10", "above 10"]
-    assert texts[2:4] == [f"\n{(x < -10).mean():.1%}", f"\n{(x > 10).mean():.1%}"]
+    assert texts[2:4] == [f"{(x < -10).mean():.1%}", f"{(x > 10).mean():.1%}"]
     texts = [text.get_text() for text in out.texts]
     assert texts[:2] == ["below \N{MINUS SIGN}0.97", "above 0.97"]
-    assert texts[2:4] == [f"\n{(a < -0.97).mean():.1%}", f"\n{(a > 0.97).mean():.1%}"]
+    assert texts[2:4] == [f"{(a < -0.97).mean():.1%}", f"{(a > 0.97).mean():.1%}"]
     cut, top = into.texts[4].get_text(), heights(into)[1:-1].max()
     assert cut == (f"▲ {top:.0%}" if hidden_gain == 0.05 else "")
     assert (top > 0.15) == (hidden_gain == 0.05)

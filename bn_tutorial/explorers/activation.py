@@ -297,7 +297,7 @@ class _Histogram:
         self._steps = ax.patches[0]
         _corner(ax, 0.04, "left").set_text(f"below \N{MINUS SIGN}{edge}")
         _corner(ax, 0.96, "right").set_text(f"above {edge}")
-        self._low, self._high = _corner(ax, 0.04, "left"), _corner(ax, 0.96, "right")
+        self._low, self._high = _corner(ax, 0.04, "left", 0.91), _corner(ax, 0.96, "right", 0.91)
         self._cut = _corner(ax, 0.5, "center", y=0.8, bbox={"color": "white", "pad": 1})
         self.artists = [self._steps, self._low, self._high, self._cut]
 
@@ -305,8 +305,8 @@ class _Histogram:
         shares, _ = plots.bin_shares(values, limits=self._limits, bins=self._bins)
         self._steps.set_data(shares)
         self._steps.set(**look, facecolor=look["color"])
-        self._low.set_text(f"\n{(values < -self._edge).mean():.1%}")
-        self._high.set_text(f"\n{(values > self._edge).mean():.1%}")
+        self._low.set_text(f"{(values < -self._edge).mean():.1%}")
+        self._high.set_text(f"{(values > self._edge).mean():.1%}")
         tallest = 1 + shares[1:-1].argmax()  # the ends have their text anyway
         cut = shares[tallest] > self._highest
         self._cut.set_text(f"▲ {shares[tallest]:.0%}" if cut else "")

@@ -1,23 +1,21 @@
 // The browser's side of picture.py: an image with a caption, and frames of a flipbook drawn ahead.
 
 export default () => {
-  const pages = new Map(); // page -> image with its text, of the present edition
+  const pages = new Map(); // page -> picture with its text, of the present edition
   const views = new Set(); // functions that show what is to be seen now
   let shown = null;
 
   function put(page, png, text) {
-    const image = new Image();
-    image.src = `data:image/png;base64,${base64(png)}`; // quicker than a blob's address
-    image.alt = text;
-    pages.set(page, image);
-    return image;
+    const src = `data:image/png;base64,${base64(png)}`; // quicker than a blob's address
+    const picture = { src, text };
+    if (page >= 0) Object.assign((picture.decoded = new Image()), { src }); // before it is wanted
+    pages.set(page, picture);
+    return picture;
   }
 
-  // the image that is seen changes when the new one is complete: no blank moment
-  async function show(image) {
-    shown = image;
-    if (!image.complete) await new Promise((loaded) => (image.onload = loaded));
-    if (shown === image) for (const view of views) view();
+  function show(picture) {
+    shown = picture;
+    for (const view of views) view();
   }
 
   return {
@@ -66,11 +64,15 @@ export default () => {
         model.send({ click: [x, y] });
       });
 
+      // the browser shows the last picture until the next is complete: no blank moment
       const view = () => {
-        if (!shown.complete) return;
         if (image.src !== shown.src) image.src = shown.src;
-        if (image.alt !== shown.alt) image.alt = caption.textContent = shown.alt;
+        else say();
       };
+      const say = () => {
+        if (image.alt !== shown.text) image.alt = caption.textContent = shown.text;
+      };
+      image.addEventListener("load", say);
       view();
       views.add(view);
 
@@ -109,6 +111,7 @@ function nameControls(root) {
 
 function base64(view) {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  if (bytes.toBase64) return bytes.toBase64(); // not in browsers from before 2025
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }
 
