@@ -11,8 +11,13 @@ TESTS = Path(__file__).with_name("tests")
 
 
 def pytest_configure(config):
-    """Tell nbval where its settings are: its own option is relative to where pytest starts."""
+    """Tell nbval where its settings are, and torch's threads how to wait.
+
+    nbval's own option is relative to where pytest starts. And a thread that waits busily does so on
+    a core that the other tests need: they take half as long again.
+    """
     config.option.nbval_sanitize_with = str(TESTS / "nbval_sanitize.cfg")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.hookimpl(optionalhook=True)
