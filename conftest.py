@@ -30,7 +30,19 @@ def pytest_xdist_make_scheduler(config, log):
             alone = "test_running_it_again" in nodeid
             return nodeid if alone else super()._split_scope(nodeid)
 
+    config.option.loadscopereorder = False  # the order is that of the collection
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, so that no process is left with much of it at the end."""
+    items.sort(
+        key=lambda item: (
+            "test_running_it_again" not in item.nodeid,
+            item.path.suffix != ".ipynb",
+            "grading" not in item.path.name,
+        )
+    )
 
 
 @pytest.hookimpl(wrapper=True)
