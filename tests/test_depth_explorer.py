@@ -1,8 +1,8 @@
 """The depth explorer against autograd, without a browser."""
 
-import asyncio
 import base64
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -385,13 +385,10 @@ def test_one_layer_leaves_no_choice(explorer):
 
 
 def test_the_gains_are_a_flipbook_drawn_ahead(dataset):
-    async def pages():
-        explorer = DepthExplorer(dataset, state={"depth": 1, "norm": "plain"})
-        explorer._heard(None, {"ready": True}, [])
-        await explorer._task
-        return explorer
-
-    explorer = asyncio.run(pages())
+    explorer = DepthExplorer(dataset, state={"depth": 1, "norm": "plain"})
+    explorer._heard(None, {"ready": True}, [])
+    while explorer.drawing:
+        time.sleep(0.01)
     assert sorted(explorer._frames) == list(range(len(GAINS)))
     assert explorer.draws == 1
     for index in (0, len(GAINS) - 1):

@@ -1,8 +1,8 @@
 """What all explorers share, without a browser: a small explorer of our own, moved in all ways."""
 
-import asyncio
 import base64
 import io
+import time
 
 import ipywidgets
 import numpy as np
@@ -232,18 +232,24 @@ def test_a_click_arrives_in_pixels_of_the_figure(line):
 # --- the flipbook --------------------------------------------------------------------------------
 
 
-async def until_drawn(line):
+def draw_ahead(line):
     line.picture._handle_custom_msg({"ready": True}, [])
+    until_drawn(line)
+
+
+def until_drawn(line):
     while line.drawing:
-        await asyncio.sleep(0.01)
+        time.sleep(0.001)
 
 
 def test_pages_are_drawn_ahead_nearest_first_once_a_browser_asks(sent):
     line = Line(flip="slope", state={"slope": 3})
     sent.clear()
-    asyncio.run(until_drawn(line))
-    assert [message["page"] for message in sent] == [3, 2, 4, 1, 0]
-    assert [message["text"][-1] for message in sent] == ["3", "2", "4", "1", "0"]
+    draw_ahead(line)
+    first, *pages = sent
+    assert first == {"state": {"png", "text", "page", "edition"}}
+    assert [message["page"] for message in pages] == [3, 2, 4, 1, 0]
+    assert [message["text"][-1] for message in pages] == ["3", "2", "4", "1", "0"]
     for page, (png, text) in line._frames.items():
         fresh = Line(flip="slope", state={"slope": page})
         assert (png, text) == (fresh.picture.png, fresh.text)
@@ -252,7 +258,7 @@ def test_pages_are_drawn_ahead_nearest_first_once_a_browser_asks(sent):
 
 def test_a_move_to_a_drawn_page_sends_nothing(sent):
     line = Line(flip="slope")
-    asyncio.run(until_drawn(line))
+    draw_ahead(line)
     sent.clear()
     line.controls["slope"].value = 4
     assert sent == []
@@ -269,15 +275,10 @@ def test_a_move_to_a_page_that_was_not_drawn_yet_sends_it(sent):
 
 def test_a_move_of_another_control_begins_a_new_edition(sent):
     line = Line(flip="slope")
-    asyncio.run(until_drawn(line))
+    draw_ahead(line)
     sent.clear()
-
-    async def move():
-        line.controls["sign"].value = -1
-        while line.drawing:
-            await asyncio.sleep(0.01)
-
-    asyncio.run(move())
+    line.controls["sign"].value = -1
+    until_drawn(line)
     assert set(sent[0]["state"]) == {"png", "text", "edition"}
     assert [(m["page"], m["edition"]) for m in sent[1:]] == [(0, 1), (2, 1), (3, 1), (4, 1)]
     assert line._frames[4][1] == "a line that rises by -4"
@@ -291,23 +292,23 @@ def test_something_else_that_changed_begins_a_new_edition_too(sent):
 
 def test_a_browser_that_comes_later_gets_all_pages(sent):
     line = Line(flip="slope")
-    asyncio.run(until_drawn(line))
+    draw_ahead(line)
     sent.clear()
-    asyncio.run(until_drawn(line))
-    assert sorted(message["page"] for message in sent) == [0, 1, 2, 3, 4]
+    draw_ahead(line)
+    assert sorted(message["page"] for message in sent[1:]) == [0, 1, 2, 3, 4]
 
 
 def test_an_error_while_drawing_ahead_is_told():
     line = Line(flip="slope")
-
-    async def draw():
-        line.broken = True
-        line.picture._handle_custom_msg({"ready": True}, [])
-        await asyncio.wait([line._task])
-        return line._task.exception()
-
-    assert isinstance(asyncio.run(draw()), ArithmeticError)
+    line.broken = True
+    draw_ahead(line)
+    assert isinstance(line.error, ArithmeticError)
     assert line.picture.text == "This move failed. ArithmeticError: no line"
+    line.broken = False
+    line.controls["slope"].value = 3
+    until_drawn(line)
+    assert (line.error, line.picture.edition) == (None, 1)
+    assert sorted(line._frames) == [0, 1, 2, 3, 4]
 
 
 # --- in the page ---------------------------------------------------------------------------------

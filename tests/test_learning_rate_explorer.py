@@ -449,13 +449,13 @@ def test_curves_grow_while_the_loop_goes_on(dataset, runs):
         await until(lambda: len(explorer.grid.growing) == 2)
         await until(lambda: len(explorer._curves["plain"].get_ydata()) > 2)
         length = len(explorer._curves["plain"].get_ydata())
-        picture, bar = explorer.picture.png, explorer._bar.value
+        picture, bar = shown(explorer)[0], explorer._bar.value
         assert 0 < length < 100
         assert 0 < bar < explorer._bar.max == 8_000
         assert "plain is in training" in explorer.text
         assert explorer.training.done() is False
         await until(lambda: len(explorer._curves["plain"].get_ydata()) > length)
-        assert explorer.picture.png != picture
+        assert shown(explorer)[0] != picture
         assert explorer._bar.value > bar
         explorer.state = {"learning_rate": 1.0}  # the reader looks elsewhere meanwhile
         assert "plain ends at" in explorer.text

@@ -1,16 +1,19 @@
 """What all explorers share: controls -> compute -> draw, and what a reader needs around it."""
 
-import asyncio
 import base64
-from contextlib import contextmanager
+import threading
+import time
+from contextlib import contextmanager, suppress
 
 import ipywidgets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bn_tutorial.explorers.picture import Picture, encode
+from bn_tutorial.explorers.picture import LOCK, Picture, encode
 
 DPI = 100
+PAUSE = 0.002  # seconds between two pages drawn ahead, in which a move that waits gets its turn
+TURN = threading.Lock()  # of the explorers that draw ahead: a move waits for one of them only
 
 
 class Explorer(ipywidgets.VBox):
@@ -23,6 +26,15 @@ class Explorer(ipywidgets.VBox):
     A move of a control draws the moving artists over a stored picture of all others (*blitting*)
     and sends one message. The control that ``flip`` names is faster still: the pictures of all its
     positions are drawn ahead and sent, and the browser switches between them by itself.
+
+    Moves, clicks and pages drawn ahead come in several threads: JupyterLab has the messages of
+    widgets handled in another one than cells. So whatever reads the controls, computes, draws,
+    stores and sends does all of it under ``LOCK``, for one state that it has read once. A page
+    drawn ahead is one of the state that the edition began with, not of what the controls say by
+    now; a new edition begins under the lock too, and throws all stored pages away. So each page,
+    stored or sent, is of its edition. A control that a browser changes meanwhile is followed by a
+    move of its own, which waits for the lock: at most for one page. Subclasses change under the
+    lock what ``compute`` and the drawing read beside the state.
 
     Parameters
     ----------
@@ -49,6 +61,8 @@ class Explorer(ipywidgets.VBox):
     picture : Picture
     draws : int
         Full redraws so far. A move that keeps the scene makes none.
+    drawing : bool
+        Whether pages of the flipbook are being drawn ahead.
     error : Exception or None
         What the last move raised.
     """
@@ -57,9 +71,19 @@ class Explorer(ipywidgets.VBox):
         self.controls, self._flip, self.presets = controls, flip, presets or {}
         self._start = self.state
         self._quiet = self._wanted = False  # wanted: a browser asks for the frames
-        self._task = self.error = None
-        self.draws = 0
+        self.drawing, self.error, self.draws = False, None, 0
         self._set_controls(state or {})
+        with LOCK:
+            self._draw_first(size)
+        self.picture.on_msg(self._heard)
+        for control in controls.values():
+            control.observe(self._moved, "value")
+        if flip is not None:
+            self._link = ipywidgets.jslink((controls[flip], "index"), (self.picture, "index"))
+        super().__init__([self._panel(extras), self.picture])
+        self.add_class("bn-explorer")
+
+    def _draw_first(self, size):
         self.figure = Figure(figsize=size, dpi=DPI, layout="constrained")
         self.canvas = FigureCanvasAgg(self.figure)
         self.numbers = self.compute(self.state)
@@ -68,15 +92,10 @@ class Explorer(ipywidgets.VBox):
             artist.set_animated(True)
             artist.set_in_layout(False)  # or the axes would make room for where it just stands
         self.arrange(self.state)
-        self._book, self._frames = self._title(), {self.index: self._draw(self.state, self.numbers)}
-        self.picture = Picture(*self._frames[self.index], self.index)
-        self.picture.on_msg(self._heard)
-        for control in controls.values():
-            control.observe(self._moved, "value")
-        if flip is not None:
-            self._link = ipywidgets.jslink((controls[flip], "index"), (self.picture, "index"))
-        super().__init__([self._panel(extras), self.picture])
-        self.add_class("bn-explorer")
+        state, page = self.state, self.index
+        self._frame = self._draw(state, self.numbers)  # what is shown: PNG bytes and text
+        self._book, self._frames = state, {page: self._frame}
+        self.picture = Picture(*self._frame, page)
 
     # what a subclass gives
 
@@ -117,22 +136,26 @@ class Explorer(ipywidgets.VBox):
     @property
     def state(self):
         """The values of all controls."""
-        return {name: control.value for name, control in self.controls.items()}
+        with LOCK:  # not while a preset has set half of them
+            return {name: control.value for name, control in self.controls.items()}
 
     @state.setter
     def state(self, state):
-        self._set_controls(state)
-        self.refresh()
+        with LOCK:
+            self._set_controls(state)
+            self.refresh()
 
     @property
     def text(self):
         """The line that says what the picture shows."""
-        return self.describe(self.numbers)
+        with LOCK:
+            return self.describe(self.numbers)
 
     @property
     def index(self):
         """The page of the flipbook that shows the present state; -1 where there is none."""
-        return -1 if self._flip is None else self.controls[self._flip].index
+        with LOCK:
+            return self._page_of(self.state)
 
     def reset(self):
         """Go back to the default state."""
@@ -149,18 +172,20 @@ class Explorer(ipywidgets.VBox):
 
     @contextmanager
     def _unnoticed(self):
-        """Change controls without a move."""
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False
+        """Change controls without a move. What a browser changes meanwhile is noticed."""
+        with LOCK:
+            self._quiet = True
+            try:
+                yield
+            finally:
+                self._quiet = False
 
     # a move
 
     def _moved(self, _change):
-        if not self._quiet:
-            self.refresh()
+        with LOCK:  # another thread must not see that this one changes controls unnoticed
+            if not self._quiet:
+                self.refresh()
 
     def refresh(self, *, anew=False):
         """Show the present state.
@@ -176,18 +201,19 @@ class Explorer(ipywidgets.VBox):
             What ``compute`` or the drawing raised. The reader sees it in the line of text, and
             the next move works again.
         """
-        with self._told_to_the_reader():
-            state, index = self.state, self.index
+        with LOCK, self._told_to_the_reader():
             with self._unnoticed():
-                self.arrange(state)
+                self.arrange(self.state)
+            state = self.state  # read once: a browser may change a control at any moment
+            page = self._page_of(state)
             self.numbers = self.compute(state)
-            if self._flip is None or anew or self._title() != self._book:
-                frame = self._draw(state, self.numbers)
-                self._book, self._frames = self._title(), {index: frame}
-                self.picture.show(*frame, index, new_edition=self._flip is not None)
-            elif index not in self._frames:
-                self._frames[index] = self._draw(state, self.numbers)
-                self.picture.add_frame(*self._frames[index], index)
+            if self._flip is None or anew or not self._holds(state):
+                self._frames = {page: self._draw(state, self.numbers)}
+                self.picture.show(*self._frames[page], page, new_edition=self._flip is not None)
+            elif page not in self._frames:
+                self._frames[page] = self._draw(state, self.numbers)
+                self.picture.add_frame(*self._frames[page], page)
+            self._book, self._frame = state, self._frames[page]
             self._draw_ahead()
             self.error = None
 
@@ -214,55 +240,71 @@ class Explorer(ipywidgets.VBox):
         try:
             yield
         except Exception as error:
-            self.error, self._book = error, None  # the next move begins anew
-            self.picture.text = f"This move failed. {type(error).__name__}: {error}"
+            with LOCK:
+                self.error, self._book = error, None  # the next move begins anew
+                self.picture.text = f"This move failed. {type(error).__name__}: {error}"
             raise
 
     # the flipbook
 
-    def _title(self):
-        """Give the part of the state that all pages of a flipbook have in common."""
-        return {name: value for name, value in self.state.items() if name != self._flip}
+    def _page_of(self, state):
+        """Return the page that shows a state; -1 where there is no flipbook."""
+        return -1 if self._flip is None else self._positions().index(state[self._flip])
 
-    @property
-    def drawing(self):
-        """Whether pages of the flipbook are being drawn ahead."""
-        return self._task is not None and not self._task.done()
+    def _positions(self):
+        options = self.controls[self._flip].options
+        return [option[1] if isinstance(option, tuple) else option for option in options]
+
+    def _holds(self, state):
+        """Return whether a state is one of the present flipbook's."""
+        return self._book is not None and state == self._book | {self._flip: state[self._flip]}
 
     def _draw_ahead(self):
-        if self._flip and self._wanted and not self.drawing and self._next_page() is not None:
-            self._task = asyncio.get_running_loop().create_task(self._draw_all())
+        if self._wanted and not self.drawing and self._next_page() is not None:
+            self.drawing = True
+            # of its own: an event loop may be busy with a cell, or end with the page that began it
+            threading.Thread(target=self._draw_all, name="pages ahead").start()
 
-    async def _draw_all(self):
-        with self._told_to_the_reader():
-            while (index := self._next_page()) is not None:
-                state = self.state | {self._flip: self._position(index)}
-                frame = self._draw(state, self.compute(state))
-                self._frames[index] = frame
-                self.picture.add_frame(*frame, index)
-                await asyncio.sleep(0.002)  # the kernel takes up what has come meanwhile
+    def _draw_all(self):
+        drawing = True
+        while drawing:
+            with TURN:
+                with LOCK:
+                    with suppress(Exception), self._told_to_the_reader():
+                        self._draw_next()
+                    drawing = self.drawing
+                time.sleep(PAUSE)
+
+    def _draw_next(self):
+        """Draw the next page of the present edition, or end the drawing."""
+        page = self._next_page()
+        self.drawing = page is not None and threading.main_thread().is_alive()
+        if self.drawing:
+            state = self._book | {self._flip: self._positions()[page]}
+            self._frames[page] = self._draw(state, self.compute(state))
+            self.picture.add_frame(*self._frames[page], page)
 
     def _next_page(self):
-        """Give the page to be drawn ahead next: the nearest that is missing, or None."""
-        missing = set(range(len(self.controls[self._flip].options))) - set(self._frames)
-        return min(missing, key=lambda i: (abs(i - self.index), i), default=None)
-
-    def _position(self, index):
-        option = self.controls[self._flip].options[index]
-        return option[1] if isinstance(option, tuple) else option
+        """Return the page to be drawn ahead next: the nearest that is missing, or None."""
+        if self._flip is None or self._book is None:
+            return None
+        now, pages = self._page_of(self._book), range(len(self._positions()))
+        missing = set(pages) - set(self._frames)
+        return min(missing, key=lambda page: (abs(page - now), page), default=None)
 
     # messages of the browser
 
     def _heard(self, _picture, content, _buffers):
-        with self._told_to_the_reader():
+        with LOCK, self._told_to_the_reader():
             if "click" in content:
                 x, y = content["click"]
                 self.clicked(x * self.figure.bbox.width, y * self.figure.bbox.height)
             if "ready" in content:
                 self._wanted = True
-                for index, frame in self._frames.items():
+                self.picture.show_again()
+                for page, frame in self._frames.items():
                     if self._flip:
-                        self.picture.add_frame(*frame, index)
+                        self.picture.add_frame(*frame, page)
                 self._draw_ahead()
 
     # in the page
@@ -285,16 +327,17 @@ class Explorer(ipywidgets.VBox):
         )
 
     def __repr__(self):
-        numbers = self.state | self.key_numbers(self.numbers)
+        with LOCK:
+            numbers = self.state | self.key_numbers(self.numbers)
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in numbers.items())})"
 
     def _repr_mimebundle_(self, **kwargs):
         """Add the picture and a line of text, for a page without a kernel."""
-        png, _ = self._frames[self.index]
-        return super()._repr_mimebundle_(**kwargs) | {
-            "text/plain": repr(self),
-            "image/png": base64.b64encode(png).decode(),
-        }
+        with LOCK:
+            return super()._repr_mimebundle_(**kwargs) | {
+                "text/plain": repr(self),
+                "image/png": base64.b64encode(self._frame[0]).decode(),
+            }
 
 
 def slider(description, values, value, text="{:g}"):

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
 from bn_tutorial.diagnostics import SATURATED
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers.base import LOCK, Explorer, choice, slider
 from bn_tutorial.history import Record
 from bn_tutorial.model import Model, draw_parameters
 from bn_tutorial.parallel import one_blas_thread
@@ -142,7 +142,8 @@ class DepthExplorer(Explorer):
 
     def _pass(self, state, layer, label):
         gain, depth = state["hidden_gain"], state["depth"]
-        with one_blas_thread, np.errstate(all="ignore"):  # such as 0 / 0 in a norm
+        # the lock is for the buffers, which a cell that calls compute shares with pages drawn ahead
+        with LOCK, one_blas_thread, np.errstate(all="ignore"):  # such as 0 / 0 in a norm
             return _summarize(*self._networks[label].there_and_back(gain, depth), layer)
 
     def build(self, figure, numbers):

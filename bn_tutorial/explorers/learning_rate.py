@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
 from bn_tutorial.diagnostics import smooth
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers.base import LOCK, Explorer, choice, slider
 from bn_tutorial.explorers.grid import NORMS, Grid
 from bn_tutorial.recipe import Recipe
 from bn_tutorial.training import sweep
@@ -329,10 +329,8 @@ class LearningRateExplorer(Explorer):
 
     def train_here(self):
         """Train both networks at the exact rate and the present gain, with the first seed."""
-        if self._job is None:
-            self._offer(self.exact.value)
-            gain, seed = self.state["hidden_gain"], self.grid.seeds[0]
-            self._train([([self.exact.value], gain, list(NORMS.values()), seed)])
+        rate, gain, seed = self.exact.value, self.state["hidden_gain"], self.grid.seeds[0]
+        self._train([([rate], gain, list(NORMS.values()), seed)], offer=rate)
 
     def _offer(self, rate):
         """Move the slider to a rate, giving it a position where it has none."""
@@ -344,23 +342,28 @@ class LearningRateExplorer(Explorer):
                 control.options = [(f"{r:g}", r) for r in rates]
                 control.index = index
             control.value = rate
+            self._book = None  # the pages have other numbers now
 
     def train_grid(self):
         """Train what the grid lacks, at the present gain first."""
-        if self._job is None:
-            missing = self.grid.missing(self.state["hidden_gain"])
-            self._train([(rates, gain, [norm], seed) for rates, gain, norm, seed in missing])
+        missing = self.grid.missing(self.state["hidden_gain"])
+        self._train([(rates, gain, [norm], seed) for rates, gain, norm, seed in missing])
 
     def cancel(self):
         """End the training. Runs that are complete are kept, and so are the others' losses."""
-        if self._job is not None:
-            self._job.cancelled = True
+        if job := self._job:  # read once: it may end at any moment
+            job.cancelled = True
 
-    def _train(self, sweeps):
+    def _train(self, sweeps, *, offer=None):
         runs = sum(len(rates) * len(norms) for rates, _, norms, _ in sweeps)
-        self._job, self._bar.value = _Job(), 0
-        self._bar.max = max(1, runs * self.grid.recipe.steps)
-        self._show_buttons()
+        with LOCK:
+            if self._job is not None:
+                return
+            if offer is not None:
+                self._offer(offer)
+            self._job, self._bar.value = _Job(), 0
+            self._bar.max = max(1, runs * self.grid.recipe.steps)
+            self._show_buttons()
         training = self._train_all(sweeps)
         try:
             loop = asyncio.get_running_loop()
@@ -378,9 +381,10 @@ class LearningRateExplorer(Explorer):
                     if not self._job.cancelled:
                         await self._train_one(*one)
             finally:
-                self._job.cancelled, self._job, self.grid.growing = True, None, {}
-                self._show_buttons()
-                self.refresh(anew=True)
+                with LOCK:
+                    self._job.cancelled, self._job, self.grid.growing = True, None, {}
+                    self._show_buttons()
+                    self.refresh(anew=True)
 
     async def _train_one(self, rates, gain, norms, seed):
         """Do one sweep in another thread, and show its losses as they come."""
@@ -395,19 +399,15 @@ class LearningRateExplorer(Explorer):
             await asyncio.wait([work], timeout=PAUSE if len(rates) == 1 else LONG_PAUSE)
             begun = takewhile(lambda watch: watch.steps, job.watches)
             columns = chain.from_iterable(watch.loss.T for watch in begun)
-            self.grid.growing = dict(zip(keys, columns, strict=False))
-            self._bar.value = before + sum(watch.done for watch in job.watches)
-            self._show_growth()
-        self.grid.growing = {}
-        for run in work.result():
-            self.grid.keep(run)
-
-    def _show_growth(self):
-        """Replace the picture of the present state, leaving all pages as they are."""
-        state, index = self.state, self.index
-        self.numbers = self.compute(state)
-        self._frames[index] = self._draw(state, self.numbers)
-        self.picture.show(*self._frames[index], index)
+            with LOCK:
+                self.grid.growing = dict(zip(keys, columns, strict=False))
+                self._bar.value = before + sum(watch.done for watch in job.watches)
+                self._frames.pop(self.index, None)  # the other pages stay as they are
+                self.refresh()
+        with LOCK:
+            self.grid.growing = {}
+            for run in work.result():
+                self.grid.keep(run)
 
     def _next_page(self):
         # pages drawn ahead of a training would be of no use after it

@@ -1,12 +1,18 @@
 """A picture in the page: PNG bytes with a text that says what they show, and a flipbook of them."""
 
 import io
+import threading
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 from PIL import Image
+
+# whoever changes or sends a picture holds it, and so does an explorer from the reading of its
+# controls on. One for all: explorers that move each other can't wait in a circle, and matplotlib
+# has caches and a parser that all figures share
+LOCK = threading.RLock()
 
 
 class Picture(anywidget.AnyWidget):
@@ -47,6 +53,15 @@ class Picture(anywidget.AnyWidget):
         with self.hold_sync():
             self.png, self.text, self.page = png, text, page
             self.edition += new_edition
+
+    def show_again(self):
+        """Send the picture once more, to a browser that may have made its own from an older one."""
+        self.send_state(["png", "text", "page", "edition"])
+
+    def _handle_msg(self, msg):
+        # a trait that a message changes would tear the one message of show apart
+        with LOCK:
+            super()._handle_msg(msg)
 
     def add_frame(self, png, text, page):
         """Send a page of the present edition."""
