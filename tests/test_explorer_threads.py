@@ -19,7 +19,7 @@ from bn_tutorial.explorers import (
 from bn_tutorial.explorers.base import Explorer, choice, slider
 from bn_tutorial.explorers.picture import LOCK
 
-SECONDS = 60  # after which a thread is taken for stuck
+SECONDS = 30  # after which a thread is taken for stuck
 
 
 class Line(Explorer):
@@ -152,11 +152,14 @@ def turn(explorer, names, times, seed):
 
 
 def press(explorer, times, seed):
-    """Press random buttons, Reset among them: several controls in one move."""
+    """Press random buttons, Reset among them, for several controls in one move; or begin anew."""
     generator = np.random.default_rng(seed)
     parts = [*explorer.presets.values(), explorer._start]
-    for _ in range(times):
-        explorer.state = parts[generator.integers(len(parts))]
+    for number in range(times):
+        if number % 4:
+            explorer.state = parts[generator.integers(len(parts))]
+        else:
+            explorer.refresh(anew=True)
         time.sleep(generator.choice([0, 0.001]))
 
 
@@ -246,6 +249,17 @@ def test_a_page_is_of_its_edition_when_a_control_has_moved_on():
     expect_all_right(explorer, browser, lambda state: Line(state=state))
 
 
+def test_a_slider_whose_place_has_changed_and_whose_value_has_not_makes_no_wrong_page():
+    explorer = Line()
+    browser = Browser(explorer)
+    with explorer.controls["slope"].hold_trait_notifications():  # as amid a browser's message
+        explorer.controls["slope"].index = 6
+        explorer.controls["sign"].value = -1
+        until_drawn(explorer)
+        assert all(f"'slope': {page}" in text for page, (_, text) in browser.pages.items())
+    expect_all_right(explorer, browser, lambda state: Line(state=state))
+
+
 def test_a_control_that_moves_while_others_are_arranged_is_not_forgotten():
     explorer, movers = Line(), []
 
@@ -256,10 +270,13 @@ def test_a_control_that_moves_while_others_are_arranged_is_not_forgotten():
             while sign.value == 1:
                 time.sleep(0.001)
             time.sleep(0.02)  # its observer is at the lock, or has come too early
+            raise ArithmeticError("no order")
 
     sign, explorer.arrange = explorer.controls["sign"], arrange
-    explorer.controls["slope"].value = 5
+    with pytest.raises(ArithmeticError):
+        explorer.controls["slope"].value = 5
     movers[0].join(SECONDS)
+    assert explorer.error is None
     assert explorer.picture.text == explorer.text == repr(explorer.state)
     assert explorer.state["sign"] == explorer.numbers["sign"] == -1
 
@@ -285,21 +302,25 @@ def test_a_message_of_the_picture_does_not_tear_a_new_edition_apart(monkeypatch)
     assert browser.updates == [{"png", "text", "edition"}]
 
 
-def test_a_move_waits_for_one_page_at_most():
-    explorers = [Line(wait=0.01), Line(wait=0.01)]  # of another explorer's it is
+@pytest.mark.parametrize("several", [1, 4])
+def test_a_move_waits_for_one_page_at_most(several):
+    explorers = [Line(wait=0.004) for _ in range(several)]  # one page of whichever it is
+    for explorer in explorers:
+        explorer.picture._handle_custom_msg({"ready": True}, [])
     waited = []
-    for _ in range(5):
+    for _ in range(9):
         for explorer in explorers:
             explorer.refresh(anew=True)
-            explorer.picture._handle_custom_msg({"ready": True}, [])
-        time.sleep(0.02)
-        before = sum(len(explorer._frames) for explorer in explorers)
+        time.sleep(0.01)
+        before = [len(explorer._frames) for explorer in explorers]
         explorers[0].controls["slope"].value = 6
         with LOCK:
-            waited.append(sum(len(explorer._frames) for explorer in explorers) - before)
+            after = [len(explorer._frames) for explorer in explorers]
+        waited.append(sum(after) - sum(before))
+        explorers[0].controls["slope"].value = 0
         for explorer in explorers:
             until_drawn(explorer)
-    assert sorted(waited)[2] <= 2, waited  # that one page, and its own
+    assert sorted(waited)[4] <= 2, waited  # that one page and its own; others run on a busy machine
 
 
 @pytest.mark.parametrize("loop", [True, False])
@@ -321,13 +342,19 @@ def test_drawing_ahead_goes_on_where_the_thread_that_began_it_ends(loop):
 
 
 def test_explorers_that_move_each_other_do_not_wait_for_each_other():
-    one, other = slow(Line()), slow(Line())
-    for here, there in [(one, other), (other, one)]:
-        here.controls["slope"].observe(
-            lambda change, there=there: setattr(there, "state", {"slope": change.new}), "value"
-        )
+    one, other = Line(), Line()
+
+    def link(here, there):
+        def follow(change):
+            time.sleep(0.01)  # perhaps inside a move of the other, and so with its lock
+            there.state = {"slope": change.new}
+
+        here.controls["slope"].observe(follow, "value")
         here.picture._handle_custom_msg({"ready": True}, [])
-    in_threads(*(lambda e=e: turn(e, ["slope", "sign"], 40, seed=4) for e in (one, other)))
+
+    link(one, other)
+    link(other, one)
+    in_threads(*(lambda e=e: turn(e, ["slope", "sign"], 20, seed=4) for e in (one, other)))
     for explorer in (one, other):
         until_drawn(explorer)
 
