@@ -17,7 +17,6 @@ from bn_tutorial.explorers import (
     MomentumExplorer,
 )
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.explorers.picture import LOCK
 
 SECONDS = 30  # after which a thread is taken for stuck
 
@@ -307,20 +306,21 @@ def test_a_move_waits_for_one_page_at_most(several):
     explorers = [Line(wait=0.004) for _ in range(several)]  # one page of whichever it is
     for explorer in explorers:
         explorer.picture._handle_custom_msg({"ready": True}, [])
-    waited = []
+    mover, waited = explorers[0], []
     for _ in range(9):
         for explorer in explorers:
             explorer.refresh(anew=True)
         time.sleep(0.01)
-        before = [len(explorer._frames) for explorer in explorers]
-        explorers[0].controls["slope"].value = 6
-        with LOCK:
-            after = [len(explorer._frames) for explorer in explorers]
-        waited.append(sum(after) - sum(before))
-        explorers[0].controls["slope"].value = 0
+        before = sum(len(explorer._frames) for explorer in explorers)
+        mover.arrange = lambda _, before=before: waited.append(
+            sum(len(explorer._frames) for explorer in explorers) - before
+        )
+        mover.controls["slope"].value = 6
+        mover.arrange = lambda _: None
+        mover.controls["slope"].value = 0
         for explorer in explorers:
             until_drawn(explorer)
-    assert sorted(waited)[4] <= 2, waited  # that one page and its own; others run on a busy machine
+    assert sorted(waited)[4] <= 1, waited  # the machine may be busy with something else at times
 
 
 @pytest.mark.parametrize("loop", [True, False])
