@@ -26,7 +26,15 @@ class StepDecay:
     after: float
     at: int
 
-    def __call__(self, step):
+    def __post_init__(self):
+        for field, expect in (
+            ("before", expect_number),
+            ("after", expect_number),
+            ("at", expect_integer),
+        ):
+            object.__setattr__(self, field, expect(field, getattr(self, field), 0))
+
+    def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
         return self.before if step < self.at else self.after
 
@@ -120,18 +128,20 @@ class Recipe:
         self._take("eps", expect_number, 0)
         if not callable(self.learning_rate):
             self._take("learning_rate", expect_number, 0)
+            self._expect_in_dtype(self.learning_rate)
 
     def _take(self, field, expect, *bounds):
         """Keep a field as Python's own int or float: NumPy's integers are not torch's."""
         object.__setattr__(self, field, expect(field, getattr(self, field), *bounds))
 
-    def learning_rates(self):
+    def learning_rates(self) -> np.ndarray:
         """Return the learning rate of every step: float64 ndarray (steps,).
 
         Raises
         ------
         ValueError
-            If the schedule gives something else than a finite number of at least 0.
+            If the schedule gives something else than a finite number of at least 0 that the dtype
+            can hold.
         """
         if not callable(self.learning_rate):
             return np.full(self.steps, float(self.learning_rate))
@@ -144,7 +154,14 @@ class Recipe:
                     f"learning_rate: expected a schedule of finite numbers of at least 0, "
                     f"got {rate!r} at step {step}"
                 ) from None
+            self._expect_in_dtype(rate, f" at step {step}")
         return np.array(rates, dtype=float)
+
+    def _expect_in_dtype(self, rate, where=""):
+        if rate > torch.finfo(self.dtype).max:
+            raise ValueError(
+                f"learning_rate: expected a number that {self.dtype} can hold, got {rate!r}{where}"
+            )
 
 
 def _expect_one_of(recipe, field, allowed):
