@@ -27,12 +27,7 @@ class StepDecay:
     at: int
 
     def __post_init__(self):
-        for field, expect in (
-            ("before", expect_number),
-            ("after", expect_number),
-            ("at", expect_integer),
-        ):
-            object.__setattr__(self, field, expect(field, getattr(self, field), 0))
+        object.__setattr__(self, "at", expect_integer("at", self.at, 0))
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
