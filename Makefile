@@ -32,6 +32,7 @@ test: $(CLASSROOM)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-browser: $(BROWSER)
+	$(BIN)/python -m tools.lab
 	$(BIN)/pytest tests/browser
 
 notebooks: $(READY)

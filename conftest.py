@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 TESTS = Path(__file__).with_name("tests")
+NO_SANDBOX = "no sandbox here"
 
 
 def pytest_configure(config):
@@ -62,3 +63,26 @@ def pytest_runtest_setup(item):
     }
     with mock.patch.dict(os.environ, plain_machine):
         return (yield)
+
+
+@pytest.fixture(scope="session")
+def sandbox_here():
+    """Skip what grades in the sandbox where there is none, or fail where there has to be one."""
+    from bn_tutorial.grading import sandbox
+
+    if (reason := sandbox.lacking()) is None:
+        return
+    if os.environ.get("BN_TUTORIAL_REQUIRE_SANDBOX"):
+        pytest.fail(f"{NO_SANDBOX}: {reason}", pytrace=False)
+    pytest.skip(f"{NO_SANDBOX}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say last, and once, how many tests were skipped for want of a sandbox and how to get it."""
+    result = yield
+    skipped = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    reasons = [text[text.index(NO_SANDBOX) :] for text in skipped if NO_SANDBOX in text]
+    if reasons:
+        terminalreporter.write_line(f"{len(reasons)} tests skipped, {reasons[0]}", yellow=True)
+    return result

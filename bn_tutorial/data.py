@@ -3,6 +3,8 @@
 import os
 import random
 import re
+import unicodedata
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+from bn_tutorial._expect import expect_integer, expect_kind
 
 END = "."  # stands before and after every word; never part of one
 WORDS_FILE = Path(__file__).resolve().parent.parent / "data" / "unique_english_words.txt"
@@ -19,7 +23,7 @@ class WordListError(ValueError):
     """A word list that cannot be used; the message names the file and the line."""
 
 
-def load_words(path=None):
+def load_words(path: str | os.PathLike | None = None) -> list[str]:
     """Read a word list: one word a line, UTF-8, blank lines skipped.
 
     Parameters
@@ -47,11 +51,9 @@ def load_words(path=None):
     """
     if path is None:
         path = os.environ.get("BN_TUTORIAL_WORDS") or WORDS_FILE
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise WordListError(f"{path}: expected a word list, got {error.strerror}") from None
+    expect_kind("path", path, (str, os.PathLike))
+    path = Path(path).expanduser()
+    raw = _read(path)
     line_of = {}  # word -> the line it stands on
     for number, line in enumerate(re.split(rb"\r\n|\r|\n", raw.removeprefix(b"\xef\xbb\xbf")), 1):
         word = _decode(line, f"{path}, line {number}").strip()
@@ -62,6 +64,11 @@ def load_words(path=None):
                 f"{path}, line {number}: expected one word without {END!r} or white space, "
                 f"got {word!r}"
             )
+        if hidden := _invisible(word):
+            raise WordListError(
+                f"{path}, line {number}: expected visible characters, UTF-8, "
+                f"got U+{ord(hidden):04X} in {word!r}"
+            )
         if word in line_of:
             raise WordListError(
                 f"{path}, line {number}: expected each word once, got {word!r} again "
@@ -71,6 +78,20 @@ def load_words(path=None):
     if not line_of:
         raise WordListError(f"{path}, line 1: expected at least one word, got an empty file")
     return list(line_of)
+
+
+def _read(path):
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe may never end
+            raise WordListError(f"{path}: expected a word list, got no regular file")
+        return path.read_bytes()
+    except OSError as error:
+        raise WordListError(f"{path}: expected a word list, got {error.strerror}") from None
+
+
+def _invisible(word):
+    """Return the first control or format character, such as NUL or a zero-width space, or None."""
+    return next((c for c in word if unicodedata.category(c) in ("Cc", "Cf")), None)
 
 
 def _decode(line, where):
@@ -100,11 +121,11 @@ class Vocabulary:
     symbols: tuple[str, ...]
 
     @classmethod
-    def from_words(cls, words):
+    def from_words(cls, words: Sequence[str]) -> "Vocabulary":
         """Collect the symbols of a list of words."""
         return cls((*sorted(set("".join(words)) - {END}), END))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.symbols)
 
     @cached_property
@@ -113,7 +134,7 @@ class Vocabulary:
         order = np.argsort(codes)
         return codes[order], order
 
-    def encode(self, text):
+    def encode(self, text: str) -> Tensor:
         """Turn text into indices: str of n characters -> int64 Tensor (n,).
 
         Raises
@@ -132,7 +153,7 @@ class Vocabulary:
             )
         return torch.from_numpy(index[place])
 
-    def decode(self, indices):
+    def decode(self, indices: Iterable[int]) -> str:
         """Turn a sequence of indices into text."""
         return "".join(self.symbols[i] for i in indices)
 
@@ -154,14 +175,23 @@ class Split:
     contexts: Tensor
     targets: Tensor
 
-    def __len__(self):
+    def __post_init__(self):
+        expect_kind("contexts", self.contexts, Tensor)
+        expect_kind("targets", self.targets, Tensor)
+        if self.targets.shape != self.contexts.shape[:1]:
+            raise ValueError(
+                f"targets: expected one for each of the {len(self.contexts)} contexts, "
+                f"got shape {tuple(self.targets.shape)}"
+            )
+
+    def __len__(self) -> int:
         return len(self.targets)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Split({len(self.words)} words, {len(self)} examples)"
 
 
-def build_split(words, vocabulary, block_size):
+def build_split(words: Sequence[str], vocabulary: Vocabulary, block_size: int) -> Split:
     """Slide a window over every word: ``...word.`` gives one example a position.
 
     All words are laid out in one line of symbols with T dots between them, so the time is linear
@@ -209,7 +239,7 @@ class Dataset:
     test: Split
 
     @classmethod
-    def from_words(cls, words, block_size=3, seed=23):
+    def from_words(cls, words: Iterable[str], block_size: int = 3, seed: int = 23) -> "Dataset":
         """Shuffle the words and cut them 80 : 10 : 10 into train, val and test.
 
         Parameters
@@ -228,7 +258,10 @@ class Dataset:
         ------
         ValueError
             If there are too few words for three splits that are not empty, if a word is empty,
-            contains ``"."`` or comes twice, or if block_size is not a positive integer.
+            contains ``"."`` or white space or comes twice, if block_size is not a positive
+            integer, or if the seed is not an integer.
+        TypeError
+            If the words are a str, or a set, which has no order.
 
         Examples
         --------
@@ -236,14 +269,18 @@ class Dataset:
         >>> dataset.train, dataset.val, dataset.test.contexts.shape
         (Split(758 words, 7174 examples), Split(95 words, 920 examples), torch.Size([923, 3]))
         """
-        if isinstance(block_size, bool) or not isinstance(block_size, int) or block_size < 1:
-            raise ValueError(f"block_size: expected a positive integer, got {block_size!r}")
+        if isinstance(words, str | bytes | Set):
+            raise TypeError(f"words: expected a list of words, got a {type(words).__name__}")
+        expect_kind("words", words, Iterable)
+        block_size = expect_integer("block_size", block_size, 1)
+        seed = expect_integer("seed", seed)
         shuffled = list(words)
         seen = set()
         for word in shuffled:
-            if not word or END in word or word in seen:
+            expect_kind("words", word, str)
+            if not word or END in word or re.search(r"\s", word) or word in seen:
                 raise ValueError(
-                    f"words: expected distinct words without {END!r}, got {word!r}"
+                    f"words: expected distinct words without {END!r} or white space, got {word!r}"
                     + (" twice" if word in seen else "")
                 )
             seen.add(word)
@@ -260,5 +297,5 @@ class Dataset:
             vocabulary, block_size, *(build_split(part, vocabulary, block_size) for part in parts)
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Dataset({len(self.vocabulary)} symbols, {self.train}, {self.val}, {self.test})"

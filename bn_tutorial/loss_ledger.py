@@ -2,10 +2,14 @@
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bn_tutorial._expect import expect_kind, expect_number
+
 FILE = Path(__file__).with_suffix(".csv")
+COLUMNS = ["notebook", "model", "train", "val"]
 AGREES = (
     0.001  # nats: by more than rounding, losses of the course's runs don't differ over machines
 )
@@ -20,7 +24,7 @@ class Entry:
     train: float
     val: float
 
-    def agrees(self, other):
+    def agrees(self, other: "Entry") -> bool:
         """Say whether both losses are within ``AGREES`` of another entry's."""
         pairs = (self.train, other.train), (self.val, other.val)
         return all(abs(mine - theirs) <= AGREES for mine, theirs in pairs)
@@ -44,7 +48,7 @@ class Ledger:
     entries: list[Entry]
     differing: list[Entry]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows = [(" ", "notebook", "model", "train", "val")]
         for e in self.entries:
             mark = "*" if e.notebook == self.notebook else " "
@@ -58,7 +62,7 @@ class Ledger:
         return "\n".join(lines)
 
 
-def ledger(notebook, models):
+def ledger(notebook: str, models: Mapping[str, tuple[float, float]]) -> Ledger:
     """Enter the models of a notebook into the course's table of losses, and show it.
 
     The package keeps the rows of all notebooks in ``loss_ledger.csv``. Nothing is written there:
@@ -96,6 +100,7 @@ def ledger(notebook, models):
     """
     if not isinstance(notebook, str) or not notebook[:2].isdigit():
         raise ValueError(f'notebook: expected a name like "04_calibration", got {notebook!r}')
+    expect_kind("models", models, Mapping)
     measured = [_entry(notebook, model, losses) for model, losses in models.items()]
     kept = [e for e in read() if e.notebook <= notebook]
     by_name = {(e.notebook, e.model): e for e in kept}
@@ -109,14 +114,27 @@ def ledger(notebook, models):
     return Ledger(notebook, entries, differing)
 
 
-def read(path=FILE):
+def read(path: str | Path = FILE) -> list[Entry]:
     """Read the rows that the package keeps: list of Entry, in the order of the course."""
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = [
-            Entry(row["notebook"], row["model"], float(row["train"]), float(row["val"]))
-            for row in csv.DictReader(file)
-        ]
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")  # a spreadsheet puts a mark in front
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{path}: expected the ledger of losses, got {why}") from None
+    lines = csv.reader(text.splitlines())
+    if next(lines, None) != COLUMNS:
+        raise ValueError(f"{path}, line 1: expected {','.join(COLUMNS)}")
+    rows = [_kept(line, f"{path}, line {lines.line_num}") for line in lines]
     return sorted(rows, key=lambda e: e.notebook)
+
+
+def _kept(line, where):
+    try:
+        notebook, model, train, val = line
+        losses = [expect_number(where, float(loss), 0) for loss in (train, val)]
+    except ValueError:
+        raise ValueError(f"{where}: expected {','.join(COLUMNS)}, got {line}") from None
+    return Entry(notebook, model, *losses)
 
 
 def _entry(notebook, model, losses):

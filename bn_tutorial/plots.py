@@ -4,9 +4,14 @@ Colours are Okabe and Ito's, which colour-blind readers tell apart; every curve 
 style of its own.
 """
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6E6E6E"
 
@@ -19,7 +24,12 @@ LOOK = {
 }
 
 
-def plot_loss(curves, *, levels=None, ax=None):
+def plot_loss(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    levels: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw loss curves over the steps.
 
     Parameters
@@ -44,7 +54,14 @@ def plot_loss(curves, *, levels=None, ax=None):
     return ax
 
 
-def plot_histograms(values, *, limits, bins=60, xlabel="value", ax=None):
+def plot_histograms(
+    values: Mapping[str, ArrayLike],
+    *,
+    limits: tuple[float, float],
+    bins: int = 60,
+    xlabel: str = "value",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the distribution of some numbers, or of several groups of numbers, over fixed limits.
 
     Parameters
@@ -74,7 +91,9 @@ def plot_histograms(values, *, limits, bins=60, xlabel="value", ax=None):
     return ax
 
 
-def bin_shares(values, *, limits, bins=60):
+def bin_shares(
+    values: ArrayLike, *, limits: tuple[float, float], bins: int = 60
+) -> tuple[np.ndarray, np.ndarray]:
     """Count which share of some numbers lies in each bin of a histogram with fixed limits.
 
     Parameters
@@ -94,7 +113,9 @@ def bin_shares(values, *, limits, bins=60):
     return counts / len(numbers), edges
 
 
-def plot_saturation(activations, *, threshold=0.97, ax=None):
+def plot_saturation(
+    activations: Tensor, *, threshold: float = 0.97, ax: Axes | None = None
+) -> Axes:
     """Draw which examples saturate which units: one row an example, one column a unit.
 
     Parameters
@@ -116,7 +137,7 @@ def plot_saturation(activations, *, threshold=0.97, ax=None):
     return ax
 
 
-def plot_window(word, examples, *, ax=None):
+def plot_window(word: str, examples: Sequence[tuple[str, str]], *, ax: Axes | None = None) -> Axes:
     """Draw how the window slides over one word: a row for each example.
 
     Parameters
@@ -160,7 +181,14 @@ def plot_window(word, examples, *, ax=None):
     return ax
 
 
-def plot_shares(labels, shares, *, level=None, level_name="", ax=None):
+def plot_shares(
+    labels: Sequence[str],
+    shares: ArrayLike,
+    *,
+    level: float | None = None,
+    level_name: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw shares as bars, one for each label, and optionally a level to compare with.
 
     Parameters
@@ -186,7 +214,14 @@ def plot_shares(labels, shares, *, level=None, level_name="", ax=None):
     return ax
 
 
-def plot_final_losses(values, losses, *, xlabel, levels=None, ax=None):
+def plot_final_losses(
+    values: ArrayLike,
+    losses: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    levels: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the final loss over a swept value: the mean of several seeds, with their spread.
 
     Parameters
@@ -217,7 +252,14 @@ def plot_final_losses(values, losses, *, xlabel, levels=None, ax=None):
     return ax
 
 
-def plot_tracking(steps, envelope, running, *, level, ax=None):
+def plot_tracking(
+    steps: ArrayLike,
+    envelope: ArrayLike,
+    running: ArrayLike,
+    *,
+    level: float,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a running statistic over the range of the batches that it follows.
 
     Parameters
@@ -244,7 +286,9 @@ def plot_tracking(steps, envelope, running, *, level, ax=None):
     return ax
 
 
-def plot_weights(ago, weights, *, left, ax=None):
+def plot_weights(
+    ago: Sequence[int], weights: ArrayLike, *, left: float, ax: Axes | None = None
+) -> Axes:
     """Draw what each batch weighs in a running statistic, and what its start value weighs.
 
     Parameters
@@ -269,7 +313,7 @@ def plot_weights(ago, weights, *, left, ax=None):
     return ax
 
 
-def plot_bars(values, *, ylabel, ax=None):
+def plot_bars(values: Mapping[str, float], *, ylabel: str, ax: Axes | None = None) -> Axes:
     """Draw a few numbers as bars, each with its name.
 
     Parameters
@@ -289,7 +333,9 @@ def plot_bars(values, *, ylabel, ax=None):
     return ax
 
 
-def plot_sideways(shares, edges, *, mean, level, ax=None):
+def plot_sideways(
+    shares: ArrayLike, edges: ArrayLike, *, mean: float, level: float, ax: Axes | None = None
+) -> Axes:
     """Draw a histogram of losses lying on its side, its loss axis upright like a curve's.
 
     Parameters
@@ -318,7 +364,14 @@ def plot_sideways(shares, edges, *, mean, level, ax=None):
     return ax
 
 
-def plot_spread(sizes, curves, reference, *, level, ax=None):
+def plot_spread(
+    sizes: Sequence[int],
+    curves: ArrayLike,
+    reference: ArrayLike,
+    *,
+    level: float,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw mean and spread of the losses of batches over their size.
 
     Parameters
@@ -350,7 +403,7 @@ def plot_spread(sizes, curves, reference, *, level, ax=None):
     return _count_in_twos(ax, sizes)
 
 
-def plot_excess(sizes, excess, *, ax=None):
+def plot_excess(sizes: Sequence[int], excess: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw how much the mean loss of batches of each size is above the calibrated one.
 
     Parameters
@@ -375,7 +428,9 @@ def plot_excess(sizes, excess, *, ax=None):
     return _count_in_twos(ax, sizes)
 
 
-def plot_noise(sizes, spread, law, *, ax=None):
+def plot_noise(
+    sizes: Sequence[int], spread: ArrayLike, law: ArrayLike, *, ax: Axes | None = None
+) -> Axes:
     """Draw how a statistic scatters between batches of each size, and the law it should follow.
 
     Parameters
@@ -407,7 +462,7 @@ def _count_in_twos(ax, sizes):
     return ax
 
 
-def plot_normalization(before, after, *, ax=None):
+def plot_normalization(before: ArrayLike, after: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw one unit's numbers on two lines, and join the two places of each example.
 
     Parameters
@@ -430,7 +485,14 @@ def plot_normalization(before, after, *, ax=None):
     return ax
 
 
-def plot_probabilities(symbols, probabilities, *, ranges=None, marks=None, ax=None):
+def plot_probabilities(
+    symbols: Sequence[str],
+    probabilities: Mapping[str, ArrayLike],
+    *,
+    ranges: Mapping[str, ArrayLike] | None = None,
+    marks: Mapping[str, ArrayLike] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the probabilities of some symbols as bars, with what they are to be compared with.
 
     Parameters
@@ -466,7 +528,9 @@ def plot_probabilities(symbols, probabilities, *, ranges=None, marks=None, ax=No
     return ax
 
 
-def plot_by_layer(values, *, ylabel="", ax=None):
+def plot_by_layer(
+    values: Mapping[str, Sequence[float]], *, ylabel: str = "", ax: Axes | None = None
+) -> Axes:
     """Draw a number of each hidden layer, from the input's side to the output's.
 
     Parameters

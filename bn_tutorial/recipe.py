@@ -1,12 +1,12 @@
 """The recipe: everything that determines a training run, apart from the data."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 import torch
+
+from bn_tutorial._expect import expect_integer, expect_number
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -26,7 +26,10 @@ class StepDecay:
     after: float
     at: int
 
-    def __call__(self, step):
+    def __post_init__(self):
+        object.__setattr__(self, "at", expect_integer("at", self.at, 0))
+
+    def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""
         return self.before if step < self.at else self.after
 
@@ -108,63 +111,55 @@ class Recipe:
         _expect_one_of(self, "hidden_bias", (True, False))
         _expect_one_of(self, "dtype", tuple(DTYPES.values()))
         for field in ("depth", "hidden", "embedding"):
-            _expect_integer(self, field, 1)
-        _expect_integer(self, "steps", 0)
-        _expect_integer(self, "seed", 0)
+            self._take(field, expect_integer, 1)
+        self._take("steps", expect_integer, 0)
+        self._take("seed", expect_integer, 0)
         if self.seed >= 2**64:
             raise ValueError(f"seed: expected an integer below 2**64, got {self.seed}")
         why = " with batch norm" if self.norm == "batch" else ""
-        _expect_integer(self, "batch_size", 2 if why else 1, why)
-        _expect_number(self, "hidden_gain")
-        _expect_number(self, "output_gain")
-        _expect_number(self, "eps", least=0)
+        self._take("batch_size", expect_integer, 2 if why else 1, why)
+        self._take("hidden_gain", expect_number)
+        self._take("output_gain", expect_number)
+        self._take("eps", expect_number, 0)
         if not callable(self.learning_rate):
-            _expect_number(self, "learning_rate", least=0)
+            self._take("learning_rate", expect_number, 0)
+            self._expect_in_dtype(self.learning_rate)
 
-    def learning_rates(self):
+    def _take(self, field, expect, *bounds):
+        """Keep a field as Python's own int or float: NumPy's integers are not torch's."""
+        object.__setattr__(self, field, expect(field, getattr(self, field), *bounds))
+
+    def learning_rates(self) -> np.ndarray:
         """Return the learning rate of every step: float64 ndarray (steps,).
 
         Raises
         ------
         ValueError
-            If the schedule gives something else than a finite number of at least 0.
+            If the schedule gives something else than a finite number of at least 0 that the dtype
+            can hold.
         """
         if not callable(self.learning_rate):
             return np.full(self.steps, float(self.learning_rate))
         rates = [self.learning_rate(step) for step in range(self.steps)]
         for step, rate in enumerate(rates):
-            if not _is_number(rate, least=0):
+            try:
+                expect_number("learning_rate", rate, 0)
+            except ValueError:
                 raise ValueError(
                     f"learning_rate: expected a schedule of finite numbers of at least 0, "
                     f"got {rate!r} at step {step}"
-                )
+                ) from None
+            self._expect_in_dtype(rate, f" at step {step}")
         return np.array(rates, dtype=float)
+
+    def _expect_in_dtype(self, rate, where=""):
+        if rate > torch.finfo(self.dtype).max:
+            raise ValueError(
+                f"learning_rate: expected a number that {self.dtype} can hold, got {rate!r}{where}"
+            )
 
 
 def _expect_one_of(recipe, field, allowed):
     value = getattr(recipe, field)
     if not any(value is a or (type(value) is type(a) and value == a) for a in allowed):
         raise ValueError(f"{field}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
-
-
-def _expect_integer(recipe, field, least, why=""):
-    value = getattr(recipe, field)
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{field}: expected an integer of at least {least}{why}, got {value!r}")
-    object.__setattr__(recipe, field, int(value))  # NumPy's integers are not torch's
-
-
-def _expect_number(recipe, field, least=-math.inf):
-    value = getattr(recipe, field)
-    if not _is_number(value, least):
-        at_least = f" of at least {least}" if math.isfinite(least) else ""
-        raise ValueError(f"{field}: expected a finite number{at_least}, got {value!r}")
-
-
-def _is_number(value, least):
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    try:
-        return math.isfinite(value) and value >= least
-    except OverflowError:  # an integer too large for a float
-        return False

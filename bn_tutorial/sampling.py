@@ -2,12 +2,21 @@
 
 import torch
 
-from bn_tutorial.statistics import logits
+from bn_tutorial.data import Vocabulary
+from bn_tutorial.history import Run
+from bn_tutorial.statistics import Statistics, logits
 
 LONGEST = 30  # symbols; a network that never ends a word is cut off here
 
 
-def sample_words(run, vocabulary, statistics=None, *, n=20, seed=23):
+def sample_words(
+    run: Run,
+    vocabulary: Vocabulary,
+    statistics: Statistics | None = None,
+    *,
+    n: int = 20,
+    seed: int = 23,
+) -> list[str]:
     """Draw words: each symbol from the distribution that the network gives after the T before it.
 
     Parameters

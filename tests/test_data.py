@@ -1,7 +1,9 @@
 import hashlib
+import os
 import random
 import time
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -249,7 +251,9 @@ def test_empty_dotted_and_repeated_words_are_refused(bad):
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, 3.0, "3", None, True])
 def test_a_block_size_that_is_no_positive_integer_is_refused(bad):
-    with pytest.raises(ValueError, match=r"^block_size: expected a positive integer") as caught:
+    with pytest.raises(
+        ValueError, match=r"^block_size: expected an integer of at least 1"
+    ) as caught:
         bn.Dataset.from_words(list("abcdefgh"), block_size=bad)
     assert str(caught.value).endswith(f"got {bad!r}")
 
@@ -284,3 +288,58 @@ def test_a_hundred_thousand_words_take_less_than_two_seconds(many_words):
 def test_time_is_linear_in_the_number_of_words(many_words):
     quarter = best_time(many_words[::4])
     assert best_time(many_words) / quarter < 8
+
+
+@pytest.mark.parametrize("words", ["banana", {"a", "b"}, 5, None, ["a", 5], ["a", None]])
+def test_words_of_another_kind_are_refused(words):
+    with pytest.raises(TypeError, match=r"^words: expected a"):
+        bn.Dataset.from_words(words)
+
+
+@pytest.mark.parametrize("seed", [None, b"ab", "1", 1.5, True])
+def test_a_seed_that_is_no_integer_is_refused(seed):
+    with pytest.raises(ValueError, match=r"^seed: expected an integer, got"):
+        bn.Dataset.from_words(list("abcdefgh"), seed=seed)
+
+
+def test_words_with_blanks_are_refused():
+    with pytest.raises(ValueError, match=r"^words: .*white space, got 'a b'$"):
+        bn.Dataset.from_words([*"abcdefgh", "a b"])
+
+
+def test_numpy_integers_are_taken():
+    assert bn.Dataset.from_words(list("abcdefgh"), np.int64(2)).block_size == 2
+
+
+def test_a_split_has_a_target_for_each_context():
+    with pytest.raises(ValueError, match=r"^targets: expected one for each of the 3 contexts"):
+        bn.Split(("a",), torch.zeros(3, 2), torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        ("ab\ncd".encode("utf-16-le"), 1),
+        (b"a\x00b", 1),
+        (b"\xef\xbb\xbf\xef\xbb\xbfab", 1),
+        ("ab\nc\u200bd".encode(), 2),
+    ],
+    ids=["utf-16", "nul", "two marks", "zero width"],
+)
+def test_invisible_characters_are_refused(word_file, raw, line):
+    with pytest.raises(bn.WordListError, match=rf", line {line}: expected visible .* got U\+"):
+        bn.load_words(word_file(raw))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(bn.WordListError, match="got no regular file"):
+        bn.load_words(tmp_path / "pipe")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.txt").write_text("ox")
+    assert bn.load_words("~/mine.txt") == ["ox"]

@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -33,9 +32,7 @@ PATIENCE = 60  # seconds
 COMMAND = Path(sys.executable).with_name("bn-tutorial")
 
 
-on_linux = pytest.mark.skipif(
-    platform.system() != "Linux", reason="students' code is confined on Linux only"
-)
+needs_sandbox = pytest.mark.usefixtures("sandbox_here")
 
 
 # a small assignment, so that a run takes seconds
@@ -476,8 +473,7 @@ def test_a_spreadsheet_computes_nothing(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def graded_once(handed_in, master, tmp_path_factory):
-    assert sandbox.refusal() is None, sandbox.refusal()
+def graded_once(sandbox_here, handed_in, master, tmp_path_factory):
     out = tmp_path_factory.mktemp("graded")
     assert cli.main(arguments(handed_in, out, master, "-j", "2")) == 0
     return out
@@ -489,7 +485,7 @@ def graded(graded_once, tmp_path):
     return Path(shutil.copytree(graded_once, tmp_path / "graded"))
 
 
-@on_linux
+@needs_sandbox
 def test_a_run_writes_points_pages_and_counts_and_keeps_what_is_marked_by_hand(
     graded, handed_in, master, capsys
 ):
@@ -631,7 +627,22 @@ def test_without_a_sandbox_grading_is_refused(
         Worker(sandbox.Limits())
 
 
-@on_linux
+@pytest.mark.skipif(os.name != "posix", reason="starts a program that is a shell script")
+@pytest.mark.parametrize(
+    ("script", "words"), [("echo not permitted >&2; exit 1", "not permitted"), ("exit 3", "exit 3")]
+)
+def test_a_bubblewrap_that_may_not_start_is_no_sandbox(monkeypatch, tmp_path, script, words):
+    for name, content in (("bwrap", script), ("prlimit", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{content}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sandbox.platform, "system", lambda: "Linux")
+    assert words in sandbox.lacking()
+    assert "user namespaces" in sandbox.refusal()
+    assert "--unconfined" in sandbox.refusal()
+
+
+@needs_sandbox
 def test_a_sandbox_that_does_not_start_is_the_teachers_problem(monkeypatch):
     monkeypatch.setattr(sandbox, "BOX", Path("/nowhere"))
     with pytest.raises(
@@ -681,7 +692,7 @@ def stopped_after(count, how, command, out):
     return process.wait(PATIENCE), children
 
 
-@on_linux
+@needs_sandbox
 def test_killed_and_interrupted_it_goes_on_to_the_same_grades(handed_in, master, tmp_path, graded):
     out = tmp_path / "again"
     command = arguments(handed_in, out, master)
@@ -705,7 +716,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_same_grades(handed_in, master,
         assert (out / name).read_bytes() == (graded / name).read_bytes()
 
 
-@on_linux
+@needs_sandbox
 def test_what_changes_is_graded_again(handed_in, master, graded):
     before = set((graded / "results").iterdir())
     changed = Path(shutil.copytree(handed_in, graded.parent / "changed"))
@@ -715,7 +726,7 @@ def test_what_changes_is_graded_again(handed_in, master, graded):
     assert rows_of(graded)["student0"]["test_update"] == "2"
 
 
-@on_linux
+@needs_sandbox
 def test_a_cluster_gives_the_same_grades(handed_in, master, tmp_path, graded, capsys):
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "cluster"
@@ -726,7 +737,7 @@ def test_a_cluster_gives_the_same_grades(handed_in, master, tmp_path, graded, ca
     assert (out / "grades.csv").read_bytes() == (graded / "grades.csv").read_bytes()
 
 
-@on_linux
+@needs_sandbox
 def test_a_scheduler_that_is_not_there_is_named(handed_in, master, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(batch, "CONNECT", "1s")
     address = ["--scheduler", "tcp://127.0.0.1:9"]
@@ -737,7 +748,7 @@ def test_a_scheduler_that_is_not_there_is_named(handed_in, master, tmp_path, mon
 # the course's assignments
 
 
-@on_linux
+@needs_sandbox
 @pytest.mark.parametrize("name", sorted(path.stem for path in tasks.SOURCE.glob("*/*.ipynb")))
 def test_an_assignments_own_solutions_get_full_marks(name, tmp_path):
     (tmp_path / "in").mkdir()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import bn_tutorial as bn
-from bn_tutorial.loss_ledger import AGREES, Entry, read
+from bn_tutorial.loss_ledger import AGREES, FILE, Entry, read
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -74,3 +74,32 @@ def test_what_is_kept_belongs_to_a_notebook_and_is_named_once():
     assert all((NOTEBOOKS / f"{e.notebook}.ipynb").exists() for e in kept)
     assert len({(e.notebook, e.model) for e in kept}) == len(kept)
     assert all(isinstance(e, Entry) and 1 < e.train < 4 and 1 < e.val < 4 for e in kept)
+
+
+@pytest.mark.parametrize("models", [None, [("m", (1, 2))]])
+def test_models_of_another_kind_are_refused(models):
+    with pytest.raises(TypeError, match=r"^models: expected a Mapping, got"):
+        bn.ledger("01_x", models)
+
+
+def test_a_mark_before_the_file_is_skipped(tmp_path):
+    (tmp_path / "kept.csv").write_bytes(b"\xef\xbb\xbf" + FILE.read_bytes())
+    assert read(tmp_path / "kept.csv") == read()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "got No such file"),
+        ("", "line 1: expected notebook"),
+        ("notebook,model,train,val\n01_x,m,1.5", "line 2: expected notebook"),
+        ("notebook,model,train,val\n01_x,m,1.5,", "line 2: expected notebook"),
+        ("notebook,model,train,val\n01_x,m,1.5,nan", "line 2: expected notebook"),
+    ],
+)
+def test_a_missing_or_truncated_file_is_named(tmp_path, text, words):
+    path = tmp_path / "kept.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        read(path)

@@ -1,6 +1,7 @@
 import math
 import pickle
 from dataclasses import FrozenInstanceError, fields, replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -166,3 +167,22 @@ def test_a_schedule_that_goes_wrong_is_refused_with_its_step(bad):
 def test_a_schedule_is_asked_only_for_the_steps_there_are():
     recipe = bn.Recipe(learning_rate=lambda step: 0.1 if step < 10 else math.nan, steps=10)
     assert (recipe.learning_rates() == 0.1).all()
+
+
+@pytest.mark.parametrize("at", [None, math.nan, 1.5, -1, True])
+def test_step_decay_drops_at_an_integer(at):
+    with pytest.raises(ValueError, match=r"^at: expected an integer of at least 0, got"):
+        bn.StepDecay(0.1, 0.01, at=at)
+
+
+def test_a_gain_becomes_a_float():
+    assert type(bn.Recipe(hidden_gain=Fraction(1, 2)).hidden_gain) is float
+
+
+def test_a_learning_rate_that_overflows_the_dtype_is_refused():
+    words = r"^learning_rate: expected a number that torch.float32 can hold, got 1e\+39"
+    with pytest.raises(ValueError, match=words + "$"):
+        bn.Recipe(learning_rate=1e39)
+    with pytest.raises(ValueError, match=words + " at step 2$"):
+        bn.Recipe(learning_rate=bn.StepDecay(0.1, 1e39, at=2), steps=3).learning_rates()
+    assert bn.Recipe(learning_rate=1e39, dtype="float64").learning_rate == 1e39

@@ -1,6 +1,7 @@
 """JupyterLab in a headless Chromium, driven from Python: for the browser tests and benchmarks.
 
-It needs Debian's ``chromium`` (or any Chromium in the path) and the extra ``[browser]``.
+It needs the extra ``[browser]`` and a Chromium: any in the path, or the one that
+``python -m tools.lab`` lets Playwright download.
 """
 
 import ast
@@ -21,6 +22,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+HOW_TO_GET_CHROMIUM = (
+    "On Debian: apt-get install chromium; elsewhere: install Google Chrome, or, with a network, "
+    "let Playwright download one: .venv/bin/playwright install chromium"
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -48,7 +53,7 @@ IDLE = f"() => window.jupyterapp && {KERNEL.replace('.', '?.')}?.status === 'idl
 
 
 def find_chromium():
-    """Return the path of Chromium.
+    """Return the path of Chromium: the machine's, or else Playwright's own.
 
     Raises
     ------
@@ -58,10 +63,30 @@ def find_chromium():
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
         if path := shutil.which(name):
             return path
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    if Path(path).exists():
+        return path
     raise FileNotFoundError(
-        "Chromium: expected one of chromium, chromium-browser or google-chrome in the path, found "
-        "none. On Debian and Ubuntu: apt-get install chromium"
+        "Chromium: expected one of chromium, chromium-browser or google-chrome in the path, or "
+        f"Playwright's own, found none. {HOW_TO_GET_CHROMIUM}"
     )
+
+
+def download_chromium():
+    """Let Playwright download its own Chromium, unless there is one: the exit code."""
+    try:
+        find_chromium()
+    except FileNotFoundError:
+        # the whole browser: the small one that Playwright prefers has another path
+        command = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
+        if subprocess.run(command, check=False).returncode:
+            print(
+                f"Chromium: there is none here and it can't be downloaded. {HOW_TO_GET_CHROMIUM}",
+                file=sys.stderr,
+            )
+            return 1
+    return 0
 
 
 @contextmanager
@@ -248,3 +273,7 @@ class Explorer:
             self.notebook.wait()
             if not self.ask("drawing"):
                 return
+
+
+if __name__ == "__main__":
+    sys.exit(download_chromium())

@@ -7,6 +7,7 @@ cells give the same file, byte for byte: no timings, no widget state, no version
 import asyncio
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -61,11 +62,31 @@ def execute(path, environment=None):
     return notebook
 
 
+def store(notebook, path):
+    """Store a notebook whole or not at all: written beside the old one, then renamed."""
+    text = nbformat.writes(notebook) + "\n"
+    path = path.resolve()  # a link stays one
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        if path.exists():
+            beside.chmod(path.stat().st_mode)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def main(names):
     """Execute and store the named notebooks, or the whole course."""
-    for path in [Path(name) for name in names] or course():
+    paths = [Path(name) for name in names] or course()
+    for folder in dict.fromkeys(path.resolve().parent for path in paths):
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            sys.exit(f"{folder}: expected a folder to write to, got {error.strerror}")
+    for path in paths:
         print(path.name, flush=True)
-        path.write_text(nbformat.writes(execute(path)) + "\n", encoding="utf-8")
+        store(execute(path), path)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,10 @@ from bn_tutorial.grading import seccomp
 
 BOX = Path(__file__).with_name("box")
 LAUNCH = ("-c", "import wire, worker; worker.serve(wire)")
+ISOLATION = (
+    *("--unshare-user", "--unshare-all", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
+    *("--die-with-parent", "--new-session"),
+)
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 
 
@@ -44,26 +49,42 @@ class Limits:
 
 
 def refusal():
-    """Say why this machine can't confine a worker, or None.
+    """Return why this machine can't confine a worker and what a teacher may do, or None.
 
     Examples
     --------
     >>> refusal() is None or "--unconfined" in refusal()
     True
     """
+    if (reason := lacking()) is None:
+        return None
+    return f"{reason}; or grade without a sandbox: --unconfined"
+
+
+def lacking():
+    """Return what this machine lacks for a sandbox, found by starting one, or None.
+
+    A container may have bubblewrap and not permit what it does.
+    """
     if platform.system() != "Linux":
-        return (
-            "expected Linux, where students' code runs in a sandbox, "
-            f"got {platform.system()}: --unconfined grades without a sandbox"
-        )
-    if shutil.which("bwrap") is None:
-        return (
-            "expected bubblewrap for the sandbox, got none: install it "
-            "(`apt-get install bubblewrap`), or grade without a sandbox (--unconfined)"
-        )
+        return f"expected Linux for the sandbox, got {platform.system()}"
     if shutil.which("prlimit") is None:
-        return "expected prlimit (of util-linux), got none: --unconfined grades without a sandbox"
-    return None
+        return "expected prlimit for the sandbox, got none: apt-get install util-linux"
+    if shutil.which("bwrap") is None:
+        return "expected bubblewrap for the sandbox, got none: apt-get install bubblewrap"
+    command = ["bwrap", *ISOLATION, "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/tmp"]
+    try:
+        done = subprocess.run([*command, "true"], capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    else:
+        if done.returncode == 0:
+            return None
+        said = done.stderr[:300].decode(errors="replace").strip() or f"exit {done.returncode}"
+    return (
+        f"expected bubblewrap to start a sandbox, got {said!r}: it is installed, but the system "
+        "must permit it user namespaces (a container by its settings, Ubuntu by AppArmor's)"
+    )
 
 
 def confined(limits, filter_fd=None):
@@ -86,9 +107,7 @@ def confined(limits, filter_fd=None):
     list of str
     """
     packages = [f"/packages/{i}" for i, _ in enumerate(_packages())]
-    command = [*_prlimit(limits), "bwrap", "--unshare-user", "--unshare-all"]
-    command += ["--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
-    command += ["--die-with-parent", "--new-session"]
+    command = [*_prlimit(limits), "bwrap", *ISOLATION]
     for path in SYSTEM:
         command += ["--ro-bind-try", path, path]
     command += ["--dev", "/dev", "--remount-ro", "/dev"]  # /dev/shm has no limit
