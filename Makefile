@@ -53,6 +53,7 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[cluster,test]"
+	$(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
 	touch $(READY)
 
 $(BROWSER): $(READY)

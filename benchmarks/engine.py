@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import bn_tutorial as bn
-from bn_tutorial.model import draw_parameters
+from bn_tutorial.network import draw_parameters
 
 DATASET = bn.Dataset.from_words(bn.load_words())
 V, T = len(DATASET.vocabulary), DATASET.block_size

@@ -17,12 +17,12 @@ from bn_tutorial.diagnostics import (
     smooth,
     update_to_data,
 )
-from bn_tutorial.history import Record, Run, Snapshot
+from bn_tutorial.evaluation import evaluate, logits
 from bn_tutorial.loss_ledger import ledger
 from bn_tutorial.recipe import Recipe, StepDecay
 from bn_tutorial.sampling import sample_words
-from bn_tutorial.statistics import Statistics, calibrate, evaluate, logits, running_statistics
-from bn_tutorial.training import sweep, train
+from bn_tutorial.statistics import Statistics, calibrate, running_statistics
+from bn_tutorial.training import Record, Run, Snapshot, sweep, train
 
 __all__ = [
     "Dataset",

@@ -1,16 +1,19 @@
 """What goes on inside a network: saturated and dead units, gradients, the size of the updates."""
 
 import torch
+from torch import Tensor
 
-from bn_tutorial.history import take_snapshots
-from bn_tutorial.model import Model
-from bn_tutorial.parallel import one_blas_thread
-from bn_tutorial.statistics import check_contexts, check_statistics
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.network import Network
+from bn_tutorial.statistics import Statistics, check_statistics
+from bn_tutorial.training import Run, Snapshot, take_snapshot
 
 SATURATED = 0.97  # |tanh| beyond this passes back less than 6% of the gradient
 
 
-def probe(run, contexts, targets, statistics=None):
+def probe(
+    run: Run, contexts: Tensor, targets: Tensor, statistics: Statistics | None = None
+) -> Snapshot:
     """Send one batch through a trained network, forward and backward.
 
     Parameters
@@ -33,22 +36,20 @@ def probe(run, contexts, targets, statistics=None):
     >>> snapshot.outputs["tanh.0"].shape
     torch.Size([500, 100])
     """
-    check_contexts(run, contexts)
-    symbols = len(run.parameters["output.bias"])
-    if targets.shape != contexts.shape[:1] or not ((targets >= 0) & (targets < symbols)).all():
-        raise ValueError(
-            f"targets: expected {len(contexts)} indices from 0 to {symbols - 1}, got shape "
-            f"{tuple(targets.shape)} with values from {targets.min()} to {targets.max()}"
-        )
+    expect_kind("run", run, Run)
     if statistics is not None:
         check_statistics(run, statistics)
-    model = Model(run.recipe, [run.parameters], statistics)
-    with one_blas_thread:
-        return take_snapshots(model, contexts.numpy(), targets.numpy(), step=len(run.loss))[0]
+    network = Network(run.recipe, run.parameters, statistics)
+    contexts, targets = network.check(contexts, targets)
+    if run.recipe.norm == "batch" and statistics is None and len(contexts) < 2:
+        raise ValueError(
+            f"contexts: expected at least 2 examples to normalize, got {len(contexts)}"
+        )
+    return take_snapshot(network, contexts, targets, step=len(run.loss))
 
 
-def saturation(activations, threshold=SATURATED):
-    """Say for each unit which share of the examples drives it into tanh's flat ends.
+def saturation(activations: Tensor, threshold: float = SATURATED) -> Tensor:
+    """Return for each unit which share of the examples drives it into tanh's flat ends.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def saturation(activations, threshold=SATURATED):
     return (activations.abs() > threshold).float().mean(dim=0)
 
 
-def dead_units(activations, threshold=SATURATED):
+def dead_units(activations: Tensor, threshold: float = SATURATED) -> int:
     """Count the units that every example saturates: almost no gradient gets through them.
 
     Parameters
@@ -85,8 +86,8 @@ def dead_units(activations, threshold=SATURATED):
     return int((saturation(activations, threshold) == 1).sum())
 
 
-def gradient_flow(snapshot):
-    """Give the size of the gradient at each layer's output, from the input side to the loss.
+def gradient_flow(snapshot: Snapshot) -> dict[str, float]:
+    """Return the size of the gradient at each layer's output, from the input side to the loss.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def gradient_flow(snapshot):
     }
 
 
-def update_to_data(snapshot, learning_rate):
+def update_to_data(snapshot: Snapshot, learning_rate: float) -> dict[str, float]:
     """Compare what a step of SGD changes with what is there, weight by weight.
 
     ``log10(learning_rate * std(gradient) / std(parameter))``. About -3 is a common rule of thumb;
@@ -125,7 +126,7 @@ def update_to_data(snapshot, learning_rate):
     }
 
 
-def smooth(loss, window):
+def smooth(loss: Tensor, window: int) -> tuple[Tensor, Tensor]:
     """Average the losses of consecutive steps, ``window`` at a time.
 
     A rest that does not fill a window is left out.

@@ -1,342 +1,405 @@
-"""The network's layers: a forward pass, and a backward pass derived by hand.
+"""The network's layers, compiled: a forward pass, and a backward pass derived by hand.
 
-Each layer works on NumPy arrays with a leading run axis R, so that a sweep trains R networks
-in the same operations. NumPy, because a step of this network is some fifty operations on small
-arrays and torch's overhead for each is several times NumPy's; ``torch.from_numpy`` shares the
-memory, so everything public is still a torch tensor.
+Every function works on (B, H) arrays, in loops that a reader can hold against the formula in the
+docstring; Numba makes machine code of them. The course derives these gradients anyway, and for
+arrays as small as these a call of NumPy or torch costs many times its arithmetic.
 
-``forward`` keeps what ``backward`` needs. ``backward`` takes the gradient of the loss with
-respect to the output, writes the parameters' gradients into their ``grad`` and returns the
-gradient with respect to the input. Results live in buffers that the next call overwrites:
-copy what has to last.
+``forward`` functions put the result where the signature says. ``backward`` functions get ``dy``,
+the gradient of the loss with respect to the output, and the arrays for the gradients. What can
+work in place does: arrays that stay in the cache are most of the speed. The tests hold every
+output and gradient against autograd and ``torch.nn``.
 
-Three habits are for speed alone: every large result has an ``out=``; a sum over the batch is a
-product with a row of ones, which the matrix library does three times as fast as ``np.sum`` at
-these sizes; and what is the same for many steps (where in an array something stands) is worked
-out ahead.
-
-The tests hold every output and gradient here against autograd and ``torch.nn``.
+All compiled code stands in this one file, since Numba keeps machine code on disk and compiles
+again where the file of the function that was called has changed, but no other.
 """
 
+import math
+
+import numba
 import numpy as np
+from numba.extending import overload
+
+# By default Numba checks every division for zero, which keeps loops from using vector
+# instructions. The fast mathematics are those that leave nan and inf alone.
+OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
+PLAIN, BATCH, LAYER = range(3)  # norms
+HIDDEN, NORM, TANH = range(3)  # what is kept of a hidden layer, where it is asked for
 
 
-class Parameter:
-    """An array that is trained, and the gradient of the loss with respect to it.
+def compiled(function):
+    """Compile a function for the types of its arguments when it is first called with them."""
+    return numba.njit(cache=True, nogil=True, **OPTIONS)(function)
 
-    Parameters
-    ----------
-    data : ndarray (R, ...)
-        The values.
-    grad : ndarray (R, ...), optional
-        Where ``backward`` writes the gradient; allocated if it is not given.
+
+def _cut_fraction(levels, dtype):
+    """Return numerator and denominator of Lambert's fraction for tanh, as polynomials in x**2.
+
+    ``tanh(x) = x / (1 + x**2 / (3 + x**2 / (5 + ...)))``, cut off after so many levels; the
+    coefficients of the highest powers come first.
     """
-
-    __slots__ = ("data", "grad")
-
-    def __init__(self, data, grad=None):
-        self.data = data
-        self.grad = np.zeros_like(data) if grad is None else grad
-
-
-class Layer:
-    """What the layers share: buffers are allocated when an input has a new shape."""
-
-    _shape = None
-
-    def _fit(self, x):
-        if x.shape != self._shape:
-            self._shape = x.shape
-            self._allocate(x)
+    above, below = np.array([2.0 * levels - 1]), np.array([1.0])
+    for odd in range(2 * levels - 3, 0, -2):
+        above, below = np.polyadd(odd * above, np.append(below, 0.0)), above
+    below = np.pad(below, (len(above) - len(below), 0))
+    return tuple((p / above[-1]).astype(dtype) for p in (below, above))
 
 
-class Embedding(Layer):
-    """A trained vector for each symbol; the vectors of a context stand side by side.
+FRACTION = {  # float type: numerator, denominator, from where on tanh is 1 to the last digit
+    numba.float32: (*_cut_fraction(13, np.float32), np.float32(9.02)),
+    numba.float64: (*_cut_fraction(30, np.float64), np.float64(19.07)),
+}
 
-    ``y[r, b] = concat(weight[r, contexts[r, b, 0]], ..., weight[r, contexts[r, b, T - 1]])``
 
-    Parameters
-    ----------
-    weight : Parameter (R, V, E)
+def _tanh(x):
+    """Return tanh(x), as a polynomial over a polynomial: unlike math.tanh it can be vectorized."""
+
+
+@overload(_tanh, jit_options=OPTIONS, inline="always")
+def _tanh_of_type(x):
+    numerator, denominator, end = FRACTION[x]
+    one = type(end)(1)
+
+    def tanh(x):
+        z = min(max(x, -end), end)
+        p, q = numerator[0], denominator[0]
+        for i in range(1, len(numerator)):
+            p = p * (z * z) + numerator[i]
+            q = q * (z * z) + denominator[i]
+        y = min(max(z * p / q, -one), one)
+        y = one if x > end else -one if x < -end else y  # exactly 1: no gradient passes
+        return y if x == x else x  # nan stays nan
+
+    return tanh
+
+
+@compiled
+def embedding_forward(weight, contexts, y):
+    """``y[b] = concat(weight[contexts[b, 0]], ..., weight[contexts[b, T - 1]])``.
+
+    weight (V, E), contexts (B, T) -> y (B, T * E)
     """
-
-    def __init__(self, weight):
-        self.weight = weight
-
-    def places(self, contexts):
-        """Find where in ``weight.data.ravel()`` the numbers of each context stand.
-
-        Parameters
-        ----------
-        contexts : integer ndarray (..., R, B, T)
-            The leading axes allow many batches to be prepared at once.
-
-        Returns
-        -------
-        integer ndarray (..., R, B, T * E)
-        """
-        runs, symbols, dim = self.weight.data.shape
-        run = np.arange(runs)[:, None, None]  # (R, 1, 1)
-        first = (run * symbols + contexts) * dim  # (..., R, B, T)
-        *leading, block = first.shape
-        return (first[..., None] + np.arange(dim)).reshape(*leading, block * dim)
-
-    def _allocate(self, places):
-        self._y = np.empty(places.shape, self.weight.data.dtype)
-
-    def forward(self, places):
-        """``places`` (R, B, T * E) -> (R, B, T * E)."""
-        self._fit(places)
-        self._places = places
-        # mode: the default buffers its output, in case an index turns out to be wrong
-        return np.take(self.weight.data, places, out=self._y, mode="clip")
-
-    def backward(self, dy):
-        """(R, B, T * E) -> None: a symbol's gradient sums over the places where it stood."""
-        grad = self.weight.grad
-        total = np.bincount(self._places.ravel(), dy.ravel(), grad.size)
-        grad[...] = total.reshape(grad.shape)
+    size = weight.shape[1]
+    for b in range(contexts.shape[0]):
+        for t in range(contexts.shape[1]):
+            for e in range(size):
+                y[b, t * size + e] = weight[contexts[b, t], e]
 
 
-class Linear(Layer):
+@compiled
+def embedding_backward(dy, contexts, dweight):
+    """``dweight[v] = sum of dy`` over the places where the symbol v stood.
+
+    dy (B, T * E), contexts (B, T) -> dweight (V, E)
+    """
+    size = dweight.shape[1]
+    dweight[:] = 0
+    for b in range(contexts.shape[0]):
+        for t in range(contexts.shape[1]):
+            for e in range(size):
+                dweight[contexts[b, t], e] += dy[b, t * size + e]
+
+
+@compiled
+def linear_forward(x, weight, bias, y):
     """``y = x @ weight + bias``.
 
-    Parameters
-    ----------
-    weight : Parameter (R, I, O)
-        Inputs by outputs: the transpose of ``nn.Linear.weight``.
-    bias : Parameter (R, 1, O), optional
-    batch_last : bool
-        The order of y in memory, not its shape. True puts the examples of one output side by
-        side, which makes the softmax over few outputs twice as fast.
+    x (B, I), weight (I, O), bias (O,) or empty -> y (B, O). The weight is the transpose of
+    ``nn.Linear.weight``.
     """
+    np.dot(x, weight, y)
+    for b in range(y.shape[0]):
+        for o in range(bias.size):
+            y[b, o] += bias[o]
 
-    def __init__(self, weight, bias=None, *, batch_last=False):
-        self.weight, self.bias, self.batch_last = weight, bias, batch_last
 
-    def _allocate(self, x):
-        runs, batch, _ = x.shape
-        outputs = self.weight.data.shape[2]
-        if self.batch_last:
-            self._y = np.empty((runs, outputs, batch), x.dtype).transpose(0, 2, 1)
+@compiled
+def linear_backward(dy, x, weight, dweight, dbias, dx):
+    """``dweight = x.T @ dy``, ``dbias = sum_b dy[b]`` and ``dx = dy @ weight.T``.
+
+    dy (B, O), x (B, I), weight (I, O) -> dweight (I, O), dbias (O,) or empty, dx (B, I)
+    """
+    np.dot(x.T, dy, dweight)
+    np.dot(dy, weight.T, dx)
+    dbias[:] = 0
+    for b in range(dy.shape[0]):
+        for o in range(dbias.size):
+            dbias[o] += dy[b, o]
+
+
+@compiled
+def batch_statistics(x, correction, mean, std):
+    """``mean = sum_b x[b] / B``, ``std = sqrt(sum_b (x[b] - mean)**2 / (B - correction))``.
+
+    x (B, H) -> mean (H,), std (H,)
+    """
+    batch, hidden = x.shape
+    mean[:] = 0
+    std[:] = 0
+    for b in range(batch):
+        for h in range(hidden):
+            mean[h] += x[b, h]
+    mean /= batch
+    for b in range(batch):
+        for h in range(hidden):
+            std[h] += (x[b, h] - mean[h]) ** 2
+    for h in range(hidden):
+        std[h] = math.sqrt(std[h] / x.dtype.type(batch - correction))
+
+
+@compiled
+def batch_norm_forward(x, mean, std, weight, bias, eps, inv_std, y):
+    """``x_hat = (x - mean) / sqrt(std**2 + eps)`` and ``y = weight * x_hat + bias``.
+
+    x (B, H), becomes x_hat; mean, std, weight, bias (H,) -> inv_std (H,), y (B, H).
+    ``mean`` and ``std`` are the batch's own in training, and any others in evaluation.
+    Ioffe and Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.
+    """
+    for h in range(x.shape[1]):
+        inv_std[h] = x.dtype.type(1) / math.sqrt(std[h] * std[h] + eps)
+    for b in range(x.shape[0]):
+        for h in range(x.shape[1]):
+            x[b, h] = (x[b, h] - mean[h]) * inv_std[h]
+            y[b, h] = weight[h] * x[b, h] + bias[h]
+
+
+@compiled
+def batch_norm_backward(dy, x_hat, weight, inv_std, correction, fixed, dweight, dbias):
+    """``dx = weight * inv_std * (dy - dbias / B - x_hat * dweight / (B - correction))``.
+
+    ``dweight = sum_b dy[b] * x_hat[b]`` and ``dbias = sum_b dy[b]``. Where the statistics are
+    fixed, as in evaluation, nothing flows back through them and ``dx = weight * inv_std * dy``.
+
+    dy (B, H), becomes dx; x_hat (B, H); weight, inv_std (H,) -> dweight (H,), dbias (H,)
+    """
+    batch, hidden = dy.shape
+    dweight[:] = 0
+    dbias[:] = 0
+    for b in range(batch):
+        for h in range(hidden):
+            dweight[h] += dy[b, h] * x_hat[b, h]
+            dbias[h] += dy[b, h]
+    by_mean = dy.dtype.type(0 if fixed else 1 / batch)
+    by_std = dy.dtype.type(0 if fixed else 1 / (batch - correction))
+    for b in range(batch):
+        for h in range(hidden):
+            through = dbias[h] * by_mean + x_hat[b, h] * dweight[h] * by_std
+            dy[b, h] = weight[h] * inv_std[h] * (dy[b, h] - through)
+
+
+@compiled
+def layer_norm_forward(x, weight, bias, eps, inv_std, y):
+    """``x_hat = (x - mean) / sqrt(var + eps)`` and ``y = weight * x_hat + bias``.
+
+    ``mean`` and ``var`` are an example's, over its H units and divided by H; other examples play
+    no part.
+
+    x (B, H), becomes x_hat; weight, bias (H,) -> inv_std (B,), y (B, H).
+    Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 3 and 4.
+    """
+    one, units = x.dtype.type(1), x.dtype.type(x.shape[1])
+    for b in range(x.shape[0]):
+        mean, var = x.dtype.type(0), x.dtype.type(0)
+        for h in range(x.shape[1]):
+            mean += x[b, h]
+        mean /= units
+        for h in range(x.shape[1]):
+            var += (x[b, h] - mean) ** 2
+        inv_std[b] = one / math.sqrt(var / units + eps)
+        for h in range(x.shape[1]):
+            x[b, h] = (x[b, h] - mean) * inv_std[b]
+            y[b, h] = weight[h] * x[b, h] + bias[h]
+
+
+@compiled
+def layer_norm_backward(dy, x_hat, weight, inv_std, dweight, dbias):
+    """``dx = inv_std * (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat))``.
+
+    ``dx_hat = weight * dy``, and the means are over an example's units.
+
+    dy (B, H), becomes dx; x_hat (B, H); weight (H,), inv_std (B,) -> dweight (H,), dbias (H,)
+    """
+    units = dy.dtype.type(dy.shape[1])
+    dweight[:] = 0
+    dbias[:] = 0
+    for b in range(dy.shape[0]):
+        mean, product = dy.dtype.type(0), dy.dtype.type(0)
+        for h in range(dy.shape[1]):
+            dweight[h] += dy[b, h] * x_hat[b, h]
+            dbias[h] += dy[b, h]
+            dy[b, h] *= weight[h]  # dx_hat
+            mean += dy[b, h]
+            product += dy[b, h] * x_hat[b, h]
+        for h in range(dy.shape[1]):
+            through = (mean + x_hat[b, h] * product) / units
+            dy[b, h] = inv_std[b] * (dy[b, h] - through)
+
+
+@compiled
+def tanh_forward(x):
+    """``y = tanh(x)``: x (B, H), becomes y."""
+    flat = x.reshape(-1)
+    for k in range(flat.size):
+        flat[k] = _tanh(flat[k])
+
+
+@compiled
+def tanh_backward(dy, y):
+    """``dx = dy * (1 - y**2)``: dy (B, H), becomes dx; y (B, H)."""
+    one = y.dtype.type(1)
+    for b in range(y.shape[0]):
+        for h in range(y.shape[1]):
+            dy[b, h] *= one - y[b, h] * y[b, h]
+
+
+@compiled
+def cross_entropy(logits, targets, losses):
+    """``losses[b] = log(sum_v exp(logits[b, v])) - logits[b, targets[b]]``, in nats.
+
+    logits (B, V), become the gradient of the mean loss, ``(softmax - one_hot) / B``;
+    targets (B,) -> losses (B,)
+    """
+    batch, symbols = logits.shape
+    one, quarter = logits.dtype.type(1), logits.dtype.type(0.25)
+    for b in range(batch):  # less the largest: exp can't overflow, and the loss stays the same
+        top = logits[b, 0]
+        for v in range(symbols):
+            top = max(top, logits[b, v])
+        for v in range(symbols):
+            logits[b, v] -= top
+        losses[b] = -logits[b, targets[b]]
+    flat = logits.reshape(-1)
+    for k in range(flat.size):  # exp(x) = ((1 + t) / (1 - t))**2 with t = tanh(x / 4)
+        t = _tanh(flat[k] * quarter)
+        flat[k] = ((one + t) / (one - t)) ** 2
+    share = logits.dtype.type(1 / batch)
+    for b in range(batch):
+        total = logits[b].sum()
+        losses[b] += math.log(total)
+        for v in range(symbols):
+            logits[b, v] *= share / total
+        logits[b, targets[b]] -= share
+
+
+# the network: p its Parameters, g their gradients, net its Structure, a its Activations
+
+
+@compiled
+def _norm_forward(p, net, i, a):
+    """Normalize ``a.x_hat[i]``, which holds the norm's input: -> ``a.y[i]``."""
+    x, y = a.x_hat[i], a.y[i]
+    if net.norm == LAYER:
+        layer_norm_forward(x, p.gain[i], p.shift[i], net.eps, a.inv_std[i], y)
+        return
+    if not net.fixed:
+        batch_statistics(x, net.correction, a.mean[i], a.std[i])
+    batch_norm_forward(x, a.mean[i], a.std[i], p.gain[i], p.shift[i], net.eps, a.inv_std[i], y)
+
+
+@compiled
+def _norm_backward(dy, p, g, net, i, a):
+    x_hat, gain, scale, dgain, dshift = a.x_hat[i], p.gain[i], a.inv_std[i], g.gain[i], g.shift[i]
+    if net.norm == LAYER:
+        layer_norm_backward(dy, x_hat, gain, scale, dgain, dshift)
+    else:
+        batch_norm_backward(dy, x_hat, gain, scale, net.correction, net.fixed, dgain, dshift)
+
+
+@compiled
+def hidden_forward(x, p, net, i, a):
+    """Go through the i-th hidden layer, with its norm and tanh: x (B, I) -> ``a.y[i]`` (B, H)."""
+    weight, normed = p.first if i == 0 else p.deeper[i - 1], net.norm != PLAIN
+    z = a.x_hat[i] if normed and not net.after else a.tanh[i]
+    linear_forward(x, weight, p.bias[i], z)
+    _keep(a.outputs, i, HIDDEN, z)
+    if normed and not net.after:
+        _norm_forward(p, net, i, a)
+        _keep(a.outputs, i, NORM, a.y[i])
+    tanh_forward(a.tanh[i])
+    _keep(a.outputs, i, TANH, a.tanh[i])
+    if normed and net.after:
+        a.x_hat[i] = a.tanh[i]
+        _norm_forward(p, net, i, a)
+        _keep(a.outputs, i, NORM, a.y[i])
+
+
+@compiled
+def _keep(where, i, which, values):
+    """Keep a copy of what a layer gave, if there is room for any: (L, 3, B, H), or empty."""
+    if len(where):
+        where[i, which] = values
+
+
+@compiled
+def forward(p, net, contexts, a):
+    """Send a batch through the network: contexts (B, T) -> ``a.logits`` (B, V)."""
+    embedding_forward(p.embedding, contexts, a.embedding)
+    x = a.embedding
+    for i in range(len(a.y)):
+        hidden_forward(x, p, net, i, a)
+        x = a.y[i]
+    linear_forward(x, p.output, p.output_bias, a.logits)
+
+
+@compiled
+def backward(p, g, net, contexts, a):
+    """Fill ``g``, after ``forward`` and ``cross_entropy``, which leaves dlogits in ``a.logits``."""
+    depth = len(a.y)
+    dy = a.dy[depth % 2]
+    linear_backward(a.logits, a.y[depth - 1], p.output, g.output, g.output_bias, dy)
+    for i in range(depth - 1, -1, -1):
+        if net.norm != PLAIN and net.after:
+            _keep(a.gradients, i, NORM, dy)
+            _norm_backward(dy, p, g, net, i, a)
+        _keep(a.gradients, i, TANH, dy)
+        tanh_backward(dy, a.tanh[i])
+        if net.norm != PLAIN and not net.after:
+            _keep(a.gradients, i, NORM, dy)
+            _norm_backward(dy, p, g, net, i, a)
+        _keep(a.gradients, i, HIDDEN, dy)
+        if i == 0:
+            linear_backward(dy, a.embedding, p.first, g.first, g.bias[0], a.dembedding)
         else:
-            self._y = np.empty((runs, batch, outputs), x.dtype)
-        self._dx = np.empty_like(x)
-        self._ones = np.ones((1, batch), x.dtype)
-
-    def forward(self, x):
-        """(R, B, I) -> (R, B, O)."""
-        self._fit(x)
-        self._x = x
-        y = np.matmul(x, self.weight.data, out=self._y)
-        if self.bias:
-            y += self.bias.data
-        return y
-
-    def backward(self, dy):
-        """(R, B, O) -> (R, B, I)."""
-        np.matmul(self._x.transpose(0, 2, 1), dy, out=self.weight.grad)
-        if self.bias:
-            np.matmul(self._ones, dy, out=self.bias.grad)
-        return np.matmul(dy, self.weight.data.transpose(0, 2, 1), out=self._dx)
+            dx = a.dy[i % 2]
+            linear_backward(dy, a.y[i - 1], p.deeper[i - 1], g.deeper[i - 1], g.bias[i], dx)
+            dy = dx
+    embedding_backward(a.dembedding, contexts, g.embedding)
 
 
-class BatchNorm(Layer):
-    """Batch normalization: every unit gets mean 0 and variance 1 over the batch.
-
-    ``x_hat = (x - mean) / sqrt(var + eps)`` and ``y = weight * x_hat + bias``, where ``mean`` and
-    ``var`` are a unit's mean and variance over the B examples of the batch.
+@compiled
+def train_steps(p, g, net, data, grad, contexts, targets, batches, rates, a, losses, mean, std):
+    """Make steps of plain SGD: for each a batch, forward, backward, ``data -= rate * grad``.
 
     Parameters
     ----------
-    weight, bias : Parameter (R, 1, H)
-        Gain and shift.
-    correction : {1, 0}
-        The variance divides by ``B - correction``. ``nn.BatchNorm1d`` normalizes with 0.
-    eps : float
-        Added to the variance, inside the root.
-    statistics : tuple of two ndarrays (R, 1, H), optional
-        A mean and a standard deviation (without eps) to normalize with instead of the batch's
-        own, as in evaluation. The backward pass then treats them as constants.
+    data, grad : ndarray (P,)
+        The memory that ``p`` and ``g`` are views of.
+    contexts, targets : int64 ndarray (N, T) and (N,)
+        All examples.
+    batches : int64 ndarray (S, B)
+        Which of them each step takes.
+    rates, losses : ndarray (S,)
+        ``losses`` gets the mean loss of each batch, before its update.
+    mean, std : ndarray (L, S, H), or empty
+        They get the batches' statistics.
 
-    Attributes
-    ----------
-    mean, std : ndarray (R, 1, H)
-        The statistics that the last forward pass used; ``std`` is without eps.
-
-    References
-    ----------
-    Ioffe and Szegedy 2015, "Batch Normalization", arXiv:1502.03167, algorithms 1 and 2.
+    Returns
+    -------
+    int
+        Steps done: up to and with the first whose loss is not finite.
     """
-
-    def __init__(self, weight, bias, *, correction=1, eps=0.0, statistics=None):
-        self.weight, self.bias = weight, bias
-        self.correction, self.eps, self.statistics = correction, eps, statistics
-
-    def _allocate(self, x):
-        self._centered, self._y, self._dx = (np.empty_like(x) for _ in range(3))
-        n = x.shape[1]
-        self._ones = np.ones((1, n), x.dtype)
-        self._average = self._ones / n
-        if self.statistics is None:
-            self._variance = self._ones / (n - self.correction)
-
-    def forward(self, x):
-        """(R, B, H) -> (R, B, H)."""
-        self._fit(x)
-        centered, y = self._centered, self._y
-        if self.statistics is None:
-            self.mean = np.matmul(self._average, x)  # (R, B, H) -> (R, 1, H)
-            np.subtract(x, self.mean, out=centered)
-            np.multiply(centered, centered, out=y)
-            self.std = np.sqrt(np.matmul(self._variance, y))
-        else:
-            self.mean, self.std = self.statistics
-            np.subtract(x, self.mean, out=centered)
-        self._scale = np.hypot(self.std, self.eps**0.5) if self.eps else self.std
-        self._gain = self.weight.data / self._scale
-        np.multiply(centered, self._gain, out=y)  # weight * x_hat
-        y += self.bias.data
-        return y
-
-    def backward(self, dy):
-        """(R, B, H) -> (R, B, H), through the batch's mean and variance as well."""
-        centered, dx, n = self._centered, self._dx, dy.shape[1]
-        dweight, dbias = self.weight.grad, self.bias.grad
-        np.matmul(self._ones, dy, out=dbias)
-        np.multiply(dy, centered, out=dx)
-        np.divide(np.matmul(self._ones, dx), self._scale, out=dweight)
-        if self.statistics is not None:
-            return np.multiply(dy, self._gain, out=dx)
-        # dx = weight / scale * (dy - mean(dy) - x_hat * dweight / (n - correction))
-        np.multiply(centered, dweight / (self._scale * (n - self.correction)), out=dx)
-        dx += dbias / n
-        np.subtract(dy, dx, out=dx)
-        dx *= self._gain
-        return dx
-
-
-class LayerNorm(Layer):
-    """Layer normalization: every example gets mean 0 and variance 1 over its units.
-
-    ``x_hat = (x - mean) / sqrt(var + eps)`` and ``y = weight * x_hat + bias``, where ``mean`` and
-    ``var`` are an example's mean and variance (divided by H) over its H units. Other examples
-    play no part.
-
-    Parameters
-    ----------
-    weight, bias : Parameter (R, 1, H)
-        Gain and shift.
-    eps : float
-        Added to the variance, inside the root.
-
-    References
-    ----------
-    Ba, Kiros and Hinton 2016, "Layer Normalization", arXiv:1607.06450, equations 3 and 4.
-    """
-
-    def __init__(self, weight, bias, *, eps=1e-5):
-        self.weight, self.bias, self.eps = weight, bias, eps
-
-    def _allocate(self, x):
-        self._x_hat, self._y, self._dx, self._dx_hat = (np.empty_like(x) for _ in range(4))
-        self._ones = np.ones((1, x.shape[1]), x.dtype)
-        self._average = np.full((x.shape[2], 1), 1 / x.shape[2], x.dtype)
-
-    def forward(self, x):
-        """(R, B, H) -> (R, B, H)."""
-        self._fit(x)
-        x_hat, y = self._x_hat, self._y
-        np.subtract(x, np.matmul(x, self._average), out=x_hat)
-        np.multiply(x_hat, x_hat, out=y)
-        self._scale = np.sqrt(np.matmul(y, self._average) + self.eps)  # (R, B, 1)
-        x_hat /= self._scale
-        np.multiply(x_hat, self.weight.data, out=y)
-        y += self.bias.data
-        return y
-
-    def backward(self, dy):
-        """(R, B, H) -> (R, B, H), through the example's mean and variance as well."""
-        x_hat, dx, dx_hat = self._x_hat, self._dx, self._dx_hat
-        np.matmul(self._ones, dy, out=self.bias.grad)
-        np.multiply(dy, x_hat, out=dx)
-        np.matmul(self._ones, dx, out=self.weight.grad)
-        np.multiply(dy, self.weight.data, out=dx_hat)
-        # dx = (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat)) / scale
-        np.multiply(dx_hat, x_hat, out=dx)
-        np.multiply(x_hat, np.matmul(dx, self._average), out=dx)
-        dx += np.matmul(dx_hat, self._average)
-        np.subtract(dx_hat, dx, out=dx)
-        dx /= self._scale
-        return dx
-
-
-class Tanh(Layer):
-    """``y = tanh(x)``, whose derivative is ``1 - y**2``."""
-
-    def _allocate(self, x):
-        self._y, self._dx = np.empty_like(x), np.empty_like(x)
-
-    def forward(self, x):
-        """(R, B, H) -> (R, B, H)."""
-        self._fit(x)
-        return np.tanh(x, out=self._y)
-
-    def backward(self, dy):
-        """(R, B, H) -> (R, B, H)."""
-        dx = np.multiply(self._y, self._y, out=self._dx)
-        np.subtract(1, dx, out=dx)
-        dx *= dy
-        return dx
-
-
-class CrossEntropy(Layer):
-    """The loss: minus the logarithm of the target's probability, mean over the batch, in nats.
-
-    ``loss[r] = mean_b(log(sum_v exp(logits[r, b, v])) - logits[r, b, targets[r, b]])``
-    """
-
-    @staticmethod
-    def places(targets, symbols):
-        """Find where in an array (R, V, B), flattened, the logit of each target stands.
-
-        Parameters
-        ----------
-        targets : integer ndarray (..., R, B)
-            The leading axes allow many batches to be prepared at once.
-        symbols : int
-            V, the number of logits of an example.
-
-        Returns
-        -------
-        integer ndarray (..., R, B)
-        """
-        runs, batch = targets.shape[-2:]
-        run = np.arange(runs)[:, None]
-        return (run * symbols + targets) * batch + np.arange(batch)
-
-    def _allocate(self, logits):
-        runs, batch, symbols = logits.shape
-        self._flat = np.empty(logits.size, logits.dtype)
-        self._p = self._flat.reshape(runs, symbols, batch).transpose(0, 2, 1)  # (R, B, V)
-        self._ones = np.ones((symbols, 1), logits.dtype)
-        self._average = np.full((batch, 1), 1 / batch, logits.dtype)
-
-    def forward(self, logits, places):
-        """(R, B, V) and (R, B) -> (R,): the loss of each run."""
-        self._fit(logits)
-        p, self._places = self._p, places
-        # less the largest: exp can't overflow, and neither loss nor gradient changes
-        np.subtract(logits, np.maximum.reduce(logits, axis=2, keepdims=True), out=p)
-        at_target = self._flat.take(places)  # (R, B)
-        np.exp(p, out=p)
-        self._total = np.matmul(p, self._ones)  # (R, B, V) -> (R, B, 1)
-        loss = np.log(self._total[..., 0]) - at_target  # (R, B)
-        return np.matmul(loss[:, None], self._average)[:, 0, 0]
-
-    def backward(self):
-        """Return the gradient with respect to the logits, (R, B, V): (softmax - one hot) / B."""
-        p, batch = self._p, self._p.shape[1]
-        p /= self._total * batch
-        self._flat[self._places] -= 1 / batch
-        return p
+    for s in range(len(batches)):
+        for b in range(batches.shape[1]):
+            a.contexts[b] = contexts[batches[s, b]]
+            a.targets[b] = targets[batches[s, b]]
+        forward(p, net, a.contexts, a)
+        cross_entropy(a.logits, a.targets, a.losses)
+        losses[s] = a.losses.mean()
+        for i in range(len(mean)):
+            mean[i, s] = a.mean[i]
+            std[i, s] = a.std[i]
+        if not math.isfinite(losses[s]):
+            return s + 1
+        backward(p, g, net, a.contexts, a)
+        for k in range(data.size):
+            data[k] -= rates[s] * grad[k]
+    return len(batches)

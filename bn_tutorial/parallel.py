@@ -1,5 +1,7 @@
-"""Blocks of work on threads or on any executor, with a progress bar, and stopping early."""
+"""Independent jobs on threads or on any executor, with a progress bar, and stopping early."""
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -11,97 +13,122 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from functools import cache, partial
-from itertools import zip_longest
+from functools import partial
 
-from threadpoolctl import ThreadpoolController
+import torch
 
 CALLS_A_SECOND = 30  # of what shows the progress
+NOTICED = 1.0  # seconds after which a reader is told what she is waiting for
 
 
 class Watch:
-    """What the thread that works on a block and the one that waits for it tell each other.
+    """What the thread that does a job and the one that waits for it tell each other.
 
     Attributes
     ----------
     total, done : int
-        Steps of all the block's runs together, and how many of them are done.
+        Steps of the job, and how many of them are done.
     stop : bool
-        Set it to end the work early.
-    loss : ndarray (steps done, R), or None
-        The losses of the block's runs so far; None before the work begins, and where it is done
+        Set it to end the job early.
+    loss : ndarray (steps done,), or None
+        The losses so far, to be read only; None before the job begins, and where it is done
         elsewhere.
     """
 
     def __init__(self, total):
         self.total, self.done, self.stop = total, 0, False
-        self.losses, self.steps = None, 0  # (all steps, R), and how many of them are done
+        self.loss = self.compiling_since = None
 
-    @property
-    def loss(self):
-        return None if self.losses is None else self.losses[: self.steps]
+    def show(self, loss):
+        """Let the other thread see the losses of the steps done."""
+        self.loss = loss.view()
+        self.loss.flags.writeable = False
+        self.done = len(loss)
+
+    @contextmanager
+    def compiling(self):
+        """Say that the job waits for the compiler, as long as it does."""
+        self.compiling_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.compiling_since = None
 
 
-def run_blocks(function, blocks, totals, *, threads=1, executor=None, progress=False):
-    """Call ``function(block, watch)`` for every block and return the results in order.
+def run_jobs(function, items, totals, *, threads=1, executor=None, progress=False):
+    """Call ``function(item, watch)`` for every item and return the results in order.
 
-    An interrupt sets ``watch.stop`` and waits for the blocks at work; those not begun are called
-    with ``watch.stop`` set, so that every block gives a result.
+    An interrupt sets ``watch.stop`` and waits for the jobs at work; those not begun are called
+    with ``watch.stop`` set, so that every item gives a result. So are those that a process pool
+    lost because a worker died, as long as it has done any.
 
     Parameters
     ----------
     function : callable
         Picklable where the executor needs it. It should look at ``watch.stop`` and count in
         ``watch.done``.
-    blocks : list
+    items : list
     totals : list of int
-        For the bar: the steps of each block.
+        For the bar: the steps of each job.
     threads : int
         Used where there is no executor.
     executor : concurrent.futures.Executor, optional
-        There ``watch`` is a copy: the bar moves when a block is complete, and an interrupt or
+        There ``watch`` is a copy: the bar moves when a job is complete, and an interrupt or
         ``watch.stop`` cancels what has not begun.
     progress : bool or callable
         Show a bar; or call this with the list of watches, ``CALLS_A_SECOND`` times and once at the
-        end, in the thread that called ``run_blocks``, which may be any. What it raises ends the
-        work. Where it sets ``watch.stop``, the block ends as after an interrupt, but without being
+        end, in the thread that called ``run_jobs``, which may be any. What it raises ends the
+        work. Where it sets ``watch.stop``, the job ends as after an interrupt, but without being
         called one.
 
     Returns
     -------
-    tuple of (list, bool)
-        The results, and whether the work was interrupted.
+    tuple of (list, str or None)
+        The results, and what ended the work early, if anything did.
     """
-    work = [(block, Watch(total)) for block, total in zip(blocks, totals, strict=True)]
+    work = [(item, Watch(total)) for item, total in zip(items, totals, strict=True)]
     if executor is not None:
-        return _run(partial(_call_elsewhere, function), work, executor, progress)
-    with one_blas_thread, ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
+        return _run(partial(_call_elsewhere, function, os.getpid()), work, executor, progress)
+    with ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
         return _run(function, work, pool, progress)
 
 
 def _run(function, work, executor, progress):
-    jobs, interrupted = [], False
+    jobs, trouble = [], None
     try:
         for item in work:
             jobs.append(executor.submit(function, *item))
         _wait([watch for _, watch in work], jobs, progress)
     except KeyboardInterrupt:
-        interrupted = True
-    finally:  # after an error in one block the others need not go on
-        stopped = [watch.stop for _, watch in work]
+        trouble = "interrupted"
+    except BrokenExecutor:
+        if not any(_succeeded(job) for job in jobs):
+            raise
+        trouble = "a worker died"
+    finally:  # after an error in one job the others need not go on
         for _, watch in work:
             watch.stop = True
         for job in jobs:
             job.cancel()
-    results = []
-    for item, job, expected in zip_longest(work, jobs, stopped):
+    jobs += [None] * (len(work) - len(jobs))
+    return [_result(function, *one) for one in zip(work, jobs, strict=True)], trouble
+
+
+def _succeeded(job):
+    return job.done() and not job.cancelled() and job.exception() is None
+
+
+def _result(function, item, job):
+    """Return what a job gives, or what it gives where it stops at once, if it never will."""
+    while job is not None:
         try:
-            results.append(job.result() if job else function(*item))
-        except (CancelledError, BrokenExecutor, KeyboardInterrupt):
-            if not (interrupted or expected):
-                raise
-            results.append(function(*item))
-    return results, interrupted
+            return job.result()
+        except (CancelledError, BrokenExecutor):
+            break
+        except KeyboardInterrupt:  # a second one: the job has been told to stop, so it will end
+            if job.done() and not _succeeded(job):
+                break
+    return function(*item)
 
 
 def _wait(watches, jobs, progress):
@@ -110,7 +137,7 @@ def _wait(watches, jobs, progress):
         while pending:
             done, pending = wait(pending, timeout=1 / CALLS_A_SECOND, return_when=FIRST_COMPLETED)
             for job in done:
-                job.result()  # an error in a block ends the waiting
+                job.result()  # an error in a job ends the waiting
             for watch, job in zip(watches, jobs, strict=True):
                 if job in done and not watch.stop:
                     watch.done = watch.total  # also of a run that diverged, or elsewhere
@@ -128,60 +155,36 @@ def _cancelled(watches, jobs):
 
 @contextmanager
 def _reporter(progress, watches):
-    """Give what is to be called with the watches from time to time."""
+    """Return what is to be called with the watches from time to time."""
     if callable(progress):
         yield progress
-    elif not progress:
+    elif not progress or sys.stderr is None:
         yield lambda watches: None
     else:
         from tqdm.auto import tqdm  # imports ipywidgets where there is a notebook
 
         with tqdm(total=sum(watch.total for watch in watches), unit="step") as bar:
-            yield lambda watches: bar.update(sum(watch.done for watch in watches) - bar.n)
+            yield partial(_move, bar)
 
 
-def _call_elsewhere(function, block, watch):
-    with one_blas_thread:
-        return function(block, watch)
+def _move(bar, watches):
+    since = [w.compiling_since for w in watches if w.compiling_since is not None]
+    compiling = bool(since) and time.monotonic() - min(since) > NOTICED
+    if compiling != bool(bar.desc):
+        bar.set_description("compiling, once" if compiling else None)
+    bar.update(sum(watch.done for watch in watches) - bar.n)
 
 
-class _OneBlasThread:
-    """Lets Python's threads share the cores well, as long as anybody computes inside of it.
-
-    The matrix library gets one thread: these matrices are too small for two, and its locks cost
-    more than a quarter of the speed; the results are then also the same on any number of cores.
-    And a thread that waits for the interpreter lock asks for it after 0.1 ms, not 5: NumPy gives
-    it up and takes it back within microseconds, so that a waiting thread could starve.
-    """
-
-    def __init__(self):
-        self._lock, self._users = threading.Lock(), 0
-
-    def __enter__(self):
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._interval = sys.getswitchinterval()
-                sys.setswitchinterval(1e-4)
-                self._limit = _in_a_thread(lambda: _controller().limit(limits=1, user_api="blas"))
-
-    def __exit__(self, *_):
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                _in_a_thread(self._limit.restore_original_limits)
-                sys.setswitchinterval(self._interval)
-
-
-one_blas_thread = _OneBlasThread()  # of the process, like what it sets
-
-
-def _in_a_thread(function):
-    # threadpoolctl ignores all other threads as long as the one that set a limit is alive
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result()
-
-
-@cache
-def _controller():
-    return ThreadpoolController()  # finds the libraries, which takes milliseconds
+def _call_elsewhere(function, home, item, watch):
+    """Call the function, perhaps in a worker of a process pool."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if os.getpid() == home or not in_main_thread:
+        return function(item, watch)
+    # after a fork torch's other threads are not there: to wait for them would be for ever, even
+    # while the result is being sent back
+    torch.set_num_threads(1)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C comes here too
+    try:
+        return function(item, watch)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -3,8 +3,9 @@
 import torch
 
 from bn_tutorial.data import Vocabulary
-from bn_tutorial.history import Run
-from bn_tutorial.statistics import Statistics, logits
+from bn_tutorial.evaluation import logits
+from bn_tutorial.statistics import Statistics
+from bn_tutorial.training import Run
 
 LONGEST = 30  # symbols; a network that never ends a word is cut off here
 

@@ -1,28 +1,220 @@
-"""Training: the loop, for one run or for many side by side."""
+"""Training: one network, or many that differ in some fields of their recipe."""
 
 import itertools
+import math
 import warnings
-from collections.abc import Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from operator import index
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from bn_tutorial.history import History, Record
-from bn_tutorial.model import Model, draw_parameters
-from bn_tutorial.parallel import run_blocks
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
+from bn_tutorial.network import NUMPY, Network, compile_training, copied, draw_parameters
+from bn_tutorial.parallel import run_jobs
 from bn_tutorial.recipe import Recipe
+from bn_tutorial.threads import one_blas_thread
 
-CHUNK = 64  # steps whose batches are drawn at once; a run that diverged is dropped after them
-MAX_BLOCK = 16  # runs that share their operations: more would fall out of the cache
-EXECUTOR_BLOCK = 8  # the same for an executor, of which we don't know how many workers it has
-
-# the fields in which runs that share their operations may differ
-FREE_FIELDS = {"learning_rate": 0.0, "hidden_gain": 1.0, "output_gain": 1.0, "seed": 0}
+# a call of the compiled loop: some milliseconds, so that an interrupt needn't wait
+CHUNK_STEPS = 256
+CHUNK_WORK = 2**25  # parameters times examples
 
 
-def train(dataset, recipe, *, progress=False, record="statistics"):
+@dataclass(frozen=True)
+class Record:
+    """What a run keeps beside its losses.
+
+    Parameters
+    ----------
+    statistics : bool
+        Every batch's mean and standard deviation, for each BatchNorm: ``2 * steps * H`` numbers,
+        40 MB for the seed recipe.
+    snapshots : iterable of int
+        Steps at which a fixed probe batch goes through the network, forward and backward, before
+        that step's update. A Snapshot holds two arrays (probe, H) for every Linear, norm and tanh,
+        two (probe, V) for the logits, and all parameters and gradients: 0.7 MB for the seed recipe.
+    probe : int
+        Examples in the probe batch, taken at equal distances from the training split.
+
+    Examples
+    --------
+    >>> Record(snapshots=range(0, 300, 100)).snapshots
+    (0, 100, 200)
+    """
+
+    statistics: bool = False
+    snapshots: tuple[int, ...] = ()
+    probe: int = 256
+
+    def __post_init__(self):
+        try:
+            steps = tuple(index(step) for step in self.snapshots)
+        except TypeError:
+            steps = (-1,)
+        if min(steps, default=0) < 0:
+            raise ValueError(f"snapshots: expected steps from 0 on, got {self.snapshots!r}")
+        object.__setattr__(self, "snapshots", steps)
+        if isinstance(self.probe, bool) or not isinstance(self.probe, int) or self.probe < 2:
+            raise ValueError(f"probe: expected at least 2 examples, got {self.probe!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A batch on its way through a network, and the gradients on their way back.
+
+    Attributes
+    ----------
+    step : int
+        Updates that the network had seen.
+    loss : float
+        Of the batch, in nats.
+    outputs : dict of str to Tensor (B, ...)
+        What each layer gave: ``"hidden.0"`` (the pre-activations), ``"norm.0"``, ``"tanh.0"``
+        (the activations), ..., ``"output"`` (the logits).
+    output_gradients : dict of str to Tensor (B, ...)
+        Gradient of the loss with respect to each of these.
+    parameters, gradients : dict of str to Tensor
+        The parameters, and the gradient of the loss with respect to them.
+    """
+
+    step: int
+    loss: float
+    outputs: dict[str, Tensor]
+    output_gradients: dict[str, Tensor]
+    parameters: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+
+    def __repr__(self):
+        return f"Snapshot(step {self.step}, loss {self.loss:.4f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A training run: its recipe and what came of it. All tensors are detached, on the CPU.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    loss : Tensor (steps,)
+        Of each step's batch before its update, in nats; shorter where the run ended early.
+    parameters : dict of str to Tensor
+        After the last step. Of a run that diverged they mean nothing.
+    batch_mean, batch_std : list of Tensor (steps, H), or None
+        Statistics of every batch, one Tensor a BatchNorm, where recorded. ``batch_std`` is the
+        root of the variance with the recipe's correction, without eps.
+    snapshots : list of Snapshot
+    diverged_at : int or None
+        The first step whose loss is not finite; ``loss`` ends with it.
+    """
+
+    recipe: Recipe
+    loss: Tensor
+    parameters: dict[str, Tensor]
+    batch_mean: list[Tensor] | None
+    batch_std: list[Tensor] | None
+    snapshots: list[Snapshot]
+
+    @property
+    def diverged_at(self) -> int | None:
+        last = len(self.loss) - 1
+        return None if last < 0 or math.isfinite(self.loss[last]) else last
+
+    def __repr__(self):
+        text = f"Run({len(self.loss)} of {self.recipe.steps} steps"
+        if len(self.loss):
+            text += f", loss {self.loss[0]:.4f} -> {self.loss[-1]:.4f}"
+        return text + ("" if self.diverged_at is None else ", diverged") + ")"
+
+
+class _History:
+    """Collects what a run leaves behind."""
+
+    def __init__(self, recipe, record, split):
+        self.recipe, self.done, self.diverged, self.snapshots = recipe, 0, False, []
+        self.statistics = record.statistics and recipe.norm == "batch"
+        dtype, norms = NUMPY[recipe.dtype], recipe.depth if self.statistics else 0
+        self.loss = np.empty(recipe.steps, dtype)
+        self.mean, self.std = (
+            [np.empty((recipe.steps, recipe.hidden), dtype) for _ in range(norms)] for _ in "ms"
+        )
+        self._snapshot_at = sorted(set(record.snapshots))
+        probe = np.linspace(0, len(split) - 1, min(record.probe, len(split))).astype(int)
+        self._probe = split.contexts.numpy()[probe], split.targets.numpy()[probe]
+
+    def before(self, network):
+        """Take the snapshot of a step, if it is one of theirs; return the steps until the next."""
+        if self._snapshot_at[:1] == [self.done]:
+            del self._snapshot_at[0]
+            self.snapshots.append(take_snapshot(network, *self._probe, self.done))
+        return (self._snapshot_at or [self.recipe.steps])[0] - self.done
+
+    def after(self, loss, mean, std):
+        """Keep the losses (S,) and statistics (L, S, H) of the next steps."""
+        steps = slice(self.done, self.done + len(loss))
+        self.loss[steps] = loss
+        for i in range(len(mean)):
+            self.mean[i][steps], self.std[i][steps] = mean[i], std[i]
+        self.done, self.diverged = steps.stop, not np.isfinite(loss[-1])
+
+    def run(self, network):
+        """Return what there is as a Run."""
+        loss, *kept = (torch.from_numpy(_first(a, self.done)) for a in self._arrays())
+        norms = len(self.mean)
+        return Run(
+            recipe=self.recipe,
+            loss=loss,
+            parameters=network.parameters(),
+            batch_mean=kept[:norms] or None,
+            batch_std=kept[norms:] or None,
+            snapshots=self.snapshots,
+        )
+
+    def _arrays(self):
+        return self.loss, *self.mean, *self.std
+
+
+def _first(array, steps):
+    """Return the first steps: the array itself where these are all, else a copy."""
+    return array if steps == len(array) else array[:steps].copy()
+
+
+def take_snapshot(network: Network, contexts, targets, step: int) -> Snapshot:
+    """Send a batch (B, T), (B,) through a network, forward and backward.
+
+    Parameters
+    ----------
+    network : Network
+    contexts, targets : int64 ndarray (B, T) and (B,)
+    step : int
+        Noted in the snapshot.
+
+    Returns
+    -------
+    Snapshot
+    """
+    there = network.there_and_back(contexts, targets)
+    return Snapshot(
+        step=step,
+        loss=float(there.losses.mean()),
+        outputs=copied(there.outputs),
+        output_gradients=copied(there.output_gradients),
+        parameters=network.parameters(),
+        gradients=there.gradients,
+    )
+
+
+def train(
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    progress: bool | Callable = False,
+    record: str | Record | None = "statistics",
+) -> Run:
     """Train one network by plain SGD.
 
     An interrupt (Ctrl-C, a notebook's stop button) ends the training early and gives back the
@@ -35,10 +227,10 @@ def train(dataset, recipe, *, progress=False, record="statistics"):
     recipe : Recipe
     progress : bool or callable
         Show a bar; or call this, about 30 times a second and once at the end, in the thread that
-        called ``train``. It gets a list of Watch, one for each block of runs that train together,
-        here a single one: ``watch.done`` of ``watch.total`` steps are done, with the losses
-        ``watch.loss``, ndarray (done, 1). With ``watch.stop = True`` the training ends early and
-        gives back the steps done, without a warning.
+        called ``train``. It gets a list of Watch, one for each run, here a single one:
+        ``watch.done`` of ``watch.total`` steps are done, with the losses ``watch.loss``, ndarray
+        (done,). With ``watch.stop = True`` the training ends early and gives back the steps done,
+        without a warning.
     record : {"statistics", None} or Record
         What to keep beside the losses. ``"statistics"`` stands for ``Record(statistics=True)``:
         the mean and standard deviation of every batch, which ``running_statistics`` needs;
@@ -59,12 +251,19 @@ def train(dataset, recipe, *, progress=False, record="statistics"):
     return _train_all(dataset, [recipe], record, progress=progress)[0]
 
 
-def sweep(dataset, recipe, *, progress=False, record=None, executor=None, **values):
-    """Train a grid of recipes side by side.
+def sweep(
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    progress: bool | Callable = False,
+    record: str | Record | None = None,
+    executor: Executor | None = None,
+    **values: Iterable,
+) -> list[Run]:
+    """Train a grid of recipes: independent runs, side by side.
 
-    Runs that differ only in learning rate, gains or seed share their operations, in blocks that
-    go to ``torch.get_num_threads()`` threads, or where an executor sends them. The results are
-    those of training each run alone.
+    They go to ``torch.get_num_threads()`` threads, or where an executor sends them. The results
+    are those of training each run alone.
 
     Parameters
     ----------
@@ -72,14 +271,13 @@ def sweep(dataset, recipe, *, progress=False, record=None, executor=None, **valu
     recipe : Recipe
         What the runs have in common.
     progress, record
-        As for ``train``. The blocks' watches count the steps of all their runs; ``watch.loss`` is
-        an ndarray (steps done, R) with a column for each of the block's runs, in the order of the
-        grid, which means nothing after its first value that is not finite; or None where the block
-        has not begun or an executor keeps it elsewhere. What is recorded costs its memory for every
-        run.
+        As for ``train``, with a watch for each run in the order of the grid; its ``loss`` is None
+        where the run has not begun or an executor keeps it elsewhere. What is recorded costs its
+        memory for every run; so nothing is, unless it is asked for.
     executor : concurrent.futures.Executor, optional
         A process pool, a Dask client's ``get_executor()``, ... What goes there must be picklable,
-        so a schedule cannot be a lambda. An interrupt waits for the blocks at work there.
+        so a schedule cannot be a lambda. An interrupt waits for the runs at work there. If a
+        worker dies, the runs done are given back, with a warning.
     **values
         Fields of the recipe, each with a list of its values. Several fields span a grid.
 
@@ -113,26 +311,24 @@ def sweep(dataset, recipe, *, progress=False, record=None, executor=None, **valu
 
 
 def _train_all(dataset, recipes, record, progress=False, executor=None):
+    expect_kind("dataset", dataset, Dataset)
     if not len(dataset.train):
         raise ValueError("dataset: expected examples to train on, got an empty training split")
     record = _as_record(record)
-    for recipe in {id(r.learning_rate): r for r in recipes}.values():
-        recipe.learning_rates()  # a bad schedule is named before anything is trained
-    threads = torch.get_num_threads()
-    blocks = _blocks(recipes, threads, MAX_BLOCK if executor is None else EXECUTOR_BLOCK)
-    results, interrupted = run_blocks(
-        partial(_train_block, dataset, record),
-        [[recipes[i] for i in block] for block in blocks],
-        [sum(recipes[i].steps for i in block) for block in blocks],
-        threads=threads,
+    work = [(recipe, recipe.learning_rates()) for recipe in recipes]  # names a bad schedule
+    for recipe in recipes:
+        _check_snapshots(record, recipe)
+    runs, trouble = run_jobs(
+        partial(_train_one, dataset, record),
+        work,
+        [recipe.steps for recipe in recipes],
+        threads=torch.get_num_threads(),
         executor=executor,
         progress=progress,
     )
-    numbered = zip(itertools.chain(*blocks), itertools.chain(*results), strict=True)
-    runs = [run for _, run in sorted(numbered, key=lambda pair: pair[0])]
-    if interrupted:
-        done, total = sum(len(r.loss) for r in runs), sum(r.recipe.steps for r in runs)
-        warnings.warn(f"interrupted: {done} of {total} steps done and kept", stacklevel=3)
+    if trouble:
+        done, total = sum(len(run.loss) for run in runs), sum(recipe.steps for recipe in recipes)
+        warnings.warn(f"{trouble}: {done} of {total} steps done and kept", stacklevel=3)
     return runs
 
 
@@ -144,76 +340,30 @@ def _as_record(record):
     return record
 
 
-def _blocks(recipes, threads, largest):
-    """Group the recipes by structure and cut the groups into even blocks: lists of numbers."""
-    groups = {}
-    for number, recipe in enumerate(recipes):
-        groups.setdefault(replace(recipe, **FREE_FIELDS), []).append(number)
-    blocks = []
-    for group in groups.values():
-        parts = min(len(group), max(threads, -(-len(group) // largest)))
-        blocks += [list(part) for part in np.array_split(group, parts)]
-    return blocks
+def _check_snapshots(record, recipe):
+    if (last := max(record.snapshots, default=-1)) >= recipe.steps:
+        raise ValueError(
+            f"record.snapshots: expected steps below the recipe's {recipe.steps}, got {last}"
+        )
 
 
-def _train_block(dataset, record, recipes, watch):
-    """Train recipes of one structure side by side: list of Run, in their order."""
-    split, recipe = dataset.train, recipes[0]
-    generators = [torch.Generator().manual_seed(r.seed) for r in recipes]
+def _train_one(dataset, record, work, watch):
+    """Train one recipe at given learning rates (steps,): Run."""
+    (recipe, rates), split = work, dataset.train
+    generator = torch.Generator().manual_seed(recipe.seed)
     sizes = len(dataset.vocabulary), dataset.block_size
-    model = Model(
-        recipe,
-        [draw_parameters(r, *sizes, g) for r, g in zip(recipes, generators, strict=True)],
-    )
-    rates = np.stack([r.learning_rates() for r in recipes], axis=1)[..., None]  # (steps, R, 1)
-    probe = torch.linspace(0, len(split) - 1, min(record.probe, len(split))).long()
-    history = History(
-        recipes, record, (split.contexts[probe].numpy(), split.targets[probe].numpy())
-    )
-    watch.losses = history.loss
-    runs, done = {}, 0
-    with np.errstate(all="ignore"):  # a run that diverges is marked, not warned of
-        rates = rates.astype(model.data.dtype)
-        while done < recipe.steps and history.numbers and not watch.stop:
-            steps = range(done, min(done + CHUNK, recipe.steps))
-            batches = _draw_batches(model, split, generators, (len(steps), recipe.batch_size))
-            done = _train_steps(model, history, steps, batches, rates, watch)
-            alive = np.isfinite(history.loss[steps.start : done, history.numbers]).all(axis=0)
-            if not alive.all():
-                runs |= _cut(history, np.flatnonzero(~alive), done, model)
-                keep = np.flatnonzero(alive).tolist()
-                generators = [generators[r] for r in keep]
-                rates = rates[:, keep]
-                history.select(keep)
-                if keep:
-                    model = Model(recipe, [model.tensors(r) for r in keep])
-    runs |= _cut(history, range(len(history.numbers)), done, model)
-    return [runs[number] for number in sorted(runs)]
-
-
-def _cut(history, places, steps, model):
-    """Give some of the runs that go on, by their numbers."""
-    return {history.numbers[r]: history.run(r, steps, model) for r in places}
-
-
-def _draw_batches(model, split, generators, shape):
-    """Draw the batches of some steps: places of contexts and of targets, (steps, R, B, ...)."""
-    indices = torch.stack(
-        [torch.randint(len(split), shape, generator=g) for g in generators], dim=1
-    )
-    return model.places(split.contexts[indices].numpy(), split.targets[indices].numpy())
-
-
-def _train_steps(model, history, steps, batches, rates, watch):
-    """Train some steps; return how many are done in all."""
-    for step, contexts, targets in zip(steps, *batches, strict=True):
-        if watch.stop:
-            return step
-        history.before(step, model)
-        loss = model.loss.forward(model.forward(contexts), targets)
-        model.backward()
-        history.after(step, loss, model.norms)
-        model.update(rates[step])
-        watch.done += len(loss)
-        watch.steps = step + 1
-    return steps.stop
+    with watch.compiling():
+        compile_training(recipe.dtype)
+    network = Network(recipe, draw_parameters(recipe, *sizes, generator))
+    history = _History(recipe, record, split)
+    examples = split.contexts.numpy(), split.targets.numpy()
+    chunk = max(1, min(CHUNK_STEPS, CHUNK_WORK // (recipe.batch_size * len(network))))
+    with one_blas_thread:
+        while history.done < recipe.steps and not history.diverged and not watch.stop:
+            steps = min(history.before(network), chunk)
+            batches = torch.randint(len(split), (steps, recipe.batch_size), generator=generator)
+            part = rates[history.done : history.done + steps]
+            keep = history.statistics
+            history.after(*network.train(*examples, batches.numpy(), part, statistics=keep))
+            watch.show(history.loss[: history.done])
+    return history.run(network)

@@ -447,7 +447,7 @@ def test_a_run_without_exactly_one_batchnorm_before_the_tanh_is_refused(dataset,
 
 def test_a_run_that_diverged_is_refused(dataset, run):
     with pytest.raises(ValueError, match=r"^run: expected .* did not diverge, got Run\(.*diverged"):
-        BatchMatesExplorer(replace(run, diverged_at=3), dataset)
+        BatchMatesExplorer(replace(run, loss=torch.tensor([3.0, float("nan")])), dataset)
 
 
 def test_a_data_set_with_other_symbols_is_refused(run):

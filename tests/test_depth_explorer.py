@@ -436,7 +436,7 @@ def test_an_error_reaches_the_test_and_the_reader(explorer, monkeypatch):
         raise ArithmeticError("no pass")
 
     with monkeypatch.context() as patch:
-        patch.setattr(depth._Network, "there_and_back", broken)
+        patch.setattr(depth._Source, "there_and_back", broken)
         with pytest.raises(ArithmeticError):
             explorer.controls["depth"].value = 6
         assert explorer.picture.text == "This move failed. ArithmeticError: no pass"

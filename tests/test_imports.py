@@ -16,20 +16,21 @@ PACKAGE = Path(bn.__file__).parent
 # module or folder of the package -> what it may import of ours: the one place to add a module
 NUMERICS = {
     "_expect": set(),
-    "data": {"_expect"},
+    "threads": set(),
     "layers": set(),
+    "parallel": set(),
+    "data": {"_expect"},
     "recipe": {"_expect"},
     "loss_ledger": {"_expect"},
-    "parallel": set(),
-    "model": {"layers"},
-    "history": {"model", "recipe"},
-    "training": {"_expect", "data", "recipe", "model", "history", "parallel"},
+    "network": {"_expect", "layers", "recipe", "threads"},
+    "training": {"_expect", "data", "recipe", "network", "parallel", "threads"},
 }
 BELOW = set(NUMERICS)
 NUMERICS |= {
     "statistics": BELOW,
+    "evaluation": BELOW | {"statistics"},
     "diagnostics": BELOW | {"statistics"},
-    "sampling": BELOW | {"statistics"},
+    "sampling": BELOW | {"statistics", "evaluation"},
 }
 ALLOWED = NUMERICS | {
     "__init__": set(NUMERICS),
@@ -43,6 +44,7 @@ CONFINED = {
     "matplotlib": {"plots", "explorers"},
     "ipywidgets": {"explorers"},
     "anywidget": {"explorers"},
+    "numba": {"layers"},
 }
 
 
@@ -107,14 +109,14 @@ def test_a_module_imports_only_what_its_place_allows(path):
     [
         ("novelty", "", "novelty: not in the table"),
         ("data", "from bn_tutorial.layers import Linear", "may not import layers"),
-        ("layers", "import bn_tutorial.model", "may not import model"),
-        ("layers", "def f():\n    import bn_tutorial.model as m", "may not import model"),
-        ("model", "from bn_tutorial import training", "may not import training"),
-        ("model", "from bn_tutorial import Recipe", "may not import __init__"),
-        ("model", "import bn_tutorial as bn", "may not import __init__"),
+        ("layers", "import bn_tutorial.network", "may not import network"),
+        ("layers", "def f():\n    import bn_tutorial.network as n", "may not import network"),
+        ("network", "from bn_tutorial import training", "may not import training"),
+        ("network", "from bn_tutorial import Recipe", "may not import __init__"),
+        ("network", "import bn_tutorial as bn", "may not import __init__"),
         ("training", "from bn_tutorial.statistics import calibrate", "may not import statistics"),
         ("statistics", "from bn_tutorial.sampling import x", "may not import sampling"),
-        ("plots", "import torch, bn_tutorial.history", "may not import history"),
+        ("plots", "import torch, bn_tutorial.training", "may not import training"),
         ("__init__", "from bn_tutorial.plots import plot_loss", "may not import plots"),
         ("explorers", "from bn_tutorial.checks.bugs import BUGS", "may not import checks"),
         ("explorers", "from bn_tutorial import checks", "may not import checks"),
@@ -122,14 +124,15 @@ def test_a_module_imports_only_what_its_place_allows(path):
         ("checks", "from bn_tutorial.grading import grade", "may not import grading"),
         ("grading", "from bn_tutorial.layers import BatchNorm", "may not import layers"),
         ("statistics", "import matplotlib.pyplot as plt", "may not import matplotlib"),
-        ("model", "def f():\n    from matplotlib import pyplot", "may not import matplotlib"),
+        ("network", "def f():\n    from matplotlib import pyplot", "may not import matplotlib"),
+        ("network", "import numba", "may not import numba"),
         ("plots", "import ipywidgets", "may not import ipywidgets"),
         ("plots", "from anywidget import AnyWidget", "may not import anywidget"),
         ("parallel", "from tqdm.auto import tqdm", "imports tqdm outside a function"),
         ("parallel", "class A:\n    import tqdm", "imports tqdm outside a function"),
-        ("model", "from .layers import Linear", "relative import"),
-        ("model", "from . import layers", "relative import"),
-        ("model", "from bn_tutorial.layers import *", "import *"),
+        ("network", "from .layers import tanh_forward", "relative import"),
+        ("network", "from . import layers", "relative import"),
+        ("network", "from bn_tutorial.layers import *", "import *"),
         ("data", "import sys\nsys.path.append('.')", "uses sys.path"),
         ("data", "from sys import path", "uses sys.path"),
     ],
@@ -141,7 +144,7 @@ def test_a_wrong_import_is_noticed(module, source, complaint):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("model", "import numpy as np\nfrom bn_tutorial.layers import Linear"),
+        ("network", "import numpy as np\nfrom bn_tutorial.layers import tanh_forward"),
         ("parallel", "def bar():\n    from tqdm.auto import tqdm"),
         ("plots", "import matplotlib.pyplot as plt"),
         (
@@ -178,7 +181,16 @@ def test_importing_the_package_is_silent_and_loads_nothing_heavy():
     assert (done.returncode, done.stderr) == (0, "")
     loaded = set(done.stdout.split())
     assert "bn_tutorial" in loaded
-    assert not loaded & {"matplotlib", "ipywidgets", "anywidget", "tqdm", "IPython", "distributed"}
+    assert not loaded & {
+        "matplotlib",
+        "ipywidgets",
+        "anywidget",
+        "tqdm",
+        "IPython",
+        "distributed",
+        "numba",
+        "scipy",
+    }
 
 
 def test_all_names_what_there_is():

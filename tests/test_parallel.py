@@ -1,4 +1,4 @@
-"""Blocks on threads and executors: the same results, interrupts, errors, the bar."""
+"""Jobs on threads and executors: the same results, interrupts, errors, the bar."""
 
 import multiprocessing
 import os
@@ -18,9 +18,10 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import bn_tutorial as bn
-from bn_tutorial import parallel
-from bn_tutorial.model import Model
-from bn_tutorial.parallel import run_blocks
+from bn_tutorial import parallel, training
+from bn_tutorial.network import Network
+from bn_tutorial.parallel import run_jobs
+from bn_tutorial.threads import one_blas_thread
 
 PATIENCE = 20  # seconds until a test gives up waiting for what should happen at once
 
@@ -86,6 +87,15 @@ def process_pool():
 
 
 @pytest.fixture
+def forked_pool():
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("no fork here")
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(2, mp_context=fork) as executor:
+        yield executor
+
+
+@pytest.fixture
 def dask_cluster(tmp_path):
     distributed = pytest.importorskip("distributed")
     size = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
@@ -105,6 +115,18 @@ def thread_pool():
         yield executor
 
 
+@pytest.mark.usefixtures("two_threads")  # torch's own threads, which a fork leaves behind
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+def test_a_pool_started_by_fork_gives_the_same_runs(dataset, forked_pool):
+    torch.ones(1_000, 1_000).exp()  # they are there now
+    recipe = bn.Recipe(steps=50, hidden_gain=0.5, depth=2)
+    values = {"hidden": [10, 400], "record": bn.Record(statistics=True, snapshots=[0])}
+    here = bn.sweep(dataset, recipe, **values)
+    there = bn.sweep(dataset, recipe, executor=forked_pool, **values)
+    for run, other in zip(there, here, strict=True):
+        assert_same_run(run, other)
+
+
 @pytest.mark.parametrize("pool", ["process_pool", "dask_cluster", "thread_pool"])
 def test_an_executor_gives_the_same_runs(dataset, pool, request):
     recipe = bn.Recipe(steps=100, dtype=torch.float64, learning_rate=bn.StepDecay(0.3, 0.1, 50))
@@ -122,10 +144,10 @@ def fail(block, watch):
 
 def test_an_error_in_a_worker_process_reaches_the_caller(process_pool):
     with pytest.raises(RuntimeError, match="broken block"):
-        run_blocks(fail, ["block"], [1], executor=process_pool)
+        run_jobs(fail, ["block"], [1], executor=process_pool)
 
 
-# run_blocks
+# run_jobs
 
 
 def test_results_come_in_the_order_of_the_blocks():
@@ -137,12 +159,12 @@ def test_results_come_in_the_order_of_the_blocks():
         second_is_done.set()
         return block.upper()
 
-    results = run_blocks(work, ["first", "second", "third"], [1, 1, 1], threads=2)
-    assert results == (["FIRST", "SECOND", "THIRD"], False)
+    results = run_jobs(work, ["first", "second", "third"], [1, 1, 1], threads=2)
+    assert results == (["FIRST", "SECOND", "THIRD"], None)
 
 
 def test_no_blocks_give_no_results():
-    assert run_blocks(fail, [], [], threads=2, progress=True) == ([], False)
+    assert run_jobs(fail, [], [], threads=2, progress=True) == ([], None)
 
 
 def test_each_block_has_a_watch_of_its_own():
@@ -151,7 +173,7 @@ def test_each_block_has_a_watch_of_its_own():
         watch.done += block
         return before
 
-    results, _ = run_blocks(work, [1, 2, 3], [10, 20, 30])
+    results, _ = run_jobs(work, [1, 2, 3], [10, 20, 30])
     assert results == [(10, 0, False), (20, 0, False), (30, 0, False)]
 
 
@@ -165,24 +187,24 @@ def test_an_error_in_one_block_reaches_the_caller_and_stops_the_others():
         stopped.append(block)
 
     with pytest.raises(RuntimeError, match="broken"):
-        run_blocks(work, ["good", "bad"], [1, 1], threads=2)
+        run_jobs(work, ["good", "bad"], [1, 1], threads=2)
     assert stopped == ["good"]
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_an_error_in_one_run_ends_the_sweep_early(dataset, monkeypatch):
-    done, update = [], Model.update
+    calls, train = [], Network.train
 
-    def fragile(model, learning_rate):
-        if learning_rate.max() == 0.5:
+    def fragile(network, contexts, targets, batches, rates, **options):
+        if rates[0] == 0.5:
             raise RuntimeError("broken")
-        done.append(1)
-        update(model, learning_rate)
+        calls.append(len(batches))
+        return train(network, contexts, targets, batches, rates, **options)
 
-    monkeypatch.setattr(Model, "update", fragile)
+    monkeypatch.setattr(Network, "train", fragile)
     with pytest.raises(RuntimeError, match="broken"):
-        bn.sweep(dataset, bn.Recipe(steps=100_000, hidden=5), learning_rate=[0.1, 0.5])
-    assert len(done) < 100_000
+        bn.sweep(dataset, bn.Recipe(steps=1_000_000, hidden=5), learning_rate=[0.1, 0.5])
+    assert sum(calls) < 1_000_000
 
 
 # the bar
@@ -194,11 +216,15 @@ class Bar:
     made = ()
 
     def __init__(self, total, unit):
-        self.total, self.n = total, 0
+        self.total, self.n, self.desc, self.said = total, 0, "", []
         Bar.made = [*Bar.made, self]
 
     def update(self, n):
         self.n += n
+
+    def set_description(self, desc):
+        self.desc = desc or ""
+        self.said.append(self.desc)
 
     def __enter__(self):
         return self
@@ -215,9 +241,30 @@ def test_the_bar_moves_while_a_block_is_at_work(monkeypatch):
         watch.done = 30
         wait_until(lambda: [bar.n for bar in Bar.made] == [30])
 
-    run_blocks(work, ["block"], [60], progress=True)
+    run_jobs(work, ["block"], [60], progress=True)
     (bar,) = Bar.made
     assert (bar.n, bar.total) == (60, 60)
+
+
+@pytest.mark.parametrize("noticed", [0.0, 60.0])
+def test_the_bar_says_so_where_a_job_waits_for_the_compiler(monkeypatch, noticed):
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr(Bar, "made", ())
+    monkeypatch.setattr(parallel, "NOTICED", noticed)
+
+    def work(block, watch):
+        with watch.compiling():
+            time.sleep(0.2)
+        time.sleep(0.2)
+
+    run_jobs(work, ["block"], [1], progress=True)
+    (bar,) = Bar.made
+    assert bar.said == (["compiling, once", ""] if noticed == 0 else [])
+
+
+def test_a_bar_without_anywhere_to_go_is_none(dataset, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert len(bn.train(dataset, bn.Recipe(steps=5), progress=True).loss) == 5
 
 
 @pytest.mark.parametrize("rates", [[0.1], [0.1, 0.2, 0.3], [0.1, 1e30]], ids=str)
@@ -276,7 +323,7 @@ def test_a_function_is_called_while_blocks_are_at_work_and_at_the_end():
         wait_until(lambda: {(5, 50), (7, 70)} <= set(chain(*calls)))
 
     begin = time.monotonic()
-    run_blocks(work, [5, 7], [50, 70], threads=2, progress=look)
+    run_jobs(work, [5, 7], [50, 70], threads=2, progress=look)
     assert calls[-1] == [(50, 50), (70, 70)]
     assert len(calls) <= 3 + 30 * (time.monotonic() - begin)
 
@@ -288,7 +335,7 @@ def test_a_function_is_called_about_thirty_times_a_second():
         wait_until(lambda: len(calls) == 4)
 
     begin = time.monotonic()
-    run_blocks(work, range(3), [1] * 3, threads=3, progress=lambda _: calls.append(0))
+    run_jobs(work, range(3), [1] * 3, threads=3, progress=lambda _: calls.append(0))
     assert time.monotonic() - begin > 3 / 31
 
 
@@ -296,25 +343,35 @@ def test_it_is_called_at_the_end_of_the_shortest_work(dataset):
     for steps in (0, 1):
         _, seen = watch_all(dataset, bn.Recipe(steps=steps), norm=["batch"])
         ((done, total, loss),) = seen[-1]
-        assert (done, total, loss.shape) == (steps, steps, (steps, 1))
+        assert (done, total, 0 if loss is None else len(loss)) == (steps, steps, steps)
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_the_losses_so_far_are_seen_in_the_order_of_the_grid(dataset):
-    recipe, rates = bn.Recipe(steps=1_500, hidden=20), [0.1, 1e30, bn.StepDecay(0.1, 1e30, 100), 1]
+    recipe, rates = bn.Recipe(steps=6_000), [0.1, 1e30, bn.StepDecay(0.1, 1e30, 100), 1]
     runs, seen = watch_all(dataset, recipe, norm=["batch", None], learning_rate=rates)
     assert len(seen) > 2
-    for block in (0, 1):
-        losses = [call[block][2] for call in seen]
-        lengths = [0 if loss is None else len(loss) for loss in losses]
+    for number, run in enumerate(runs):
+        losses = [call[number][2] for call in seen if call[number][2] is not None]
+        lengths = [len(loss) for loss in losses]
         assert lengths == sorted(lengths)
-        assert any(0 < length < 1_500 for length in lengths)
-        for loss in filter(lambda loss: loss is not None, losses):
-            for column, run in zip(loss.T, runs[4 * block : 4 * block + 4], strict=True):
-                both = min(len(column), len(run.loss))
-                np.testing.assert_array_equal(column[:both], run.loss[:both])
-        assert seen[-1][block][:2] == (6_000, 6_000)
-    assert seen[0][1][2] is None  # it had not begun
+        for loss in losses:
+            np.testing.assert_array_equal(loss, run.loss[: len(loss)])
+        assert len(losses[-1]) == len(run.loss)
+        assert seen[-1][number][:2] == (6_000, 6_000)
+    first = [len(call[0][2]) for call in seen if call[0][2] is not None]
+    assert any(0 < length < 6_000 for length in first)
+    assert seen[0][-1][2] is None  # it had not begun
+
+
+def test_the_losses_so_far_cannot_be_changed(dataset):
+    def look(watches):
+        for loss in (watch.loss for watch in watches if watch.loss is not None):
+            with pytest.raises(ValueError, match="read-only"):
+                loss[0] = 0
+
+    run = bn.train(dataset, bn.Recipe(steps=500), progress=look)
+    run.loss[0] = 0  # but the run is the reader's
 
 
 def stop_after(steps, blocks=slice(None)):
@@ -422,6 +479,7 @@ def interrupt_after(monkeypatch):
         waiting.set()
         return wait(*args, **kwargs)
 
+    monkeypatch.setattr(training, "CHUNK_STEPS", 5)
     monkeypatch.setattr(parallel, "Watch", Interrupting)
     monkeypatch.setattr(parallel, "wait", waited)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -444,14 +502,49 @@ def test_an_interrupt_gives_back_the_steps_done(dataset, interrupt_after):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_runs_side_by_side_are_interrupted_together(dataset, interrupt_after):
-    interrupt_after(150)  # of three runs, 50 each
-    with pytest.warns(UserWarning, match="interrupted: 150 of 900 steps") as caught:
-        runs = bn.sweep(dataset, bn.Recipe(steps=300), seed=[1, 2, 3])
+def test_runs_that_are_done_outlive_an_interrupt(dataset, interrupt_after):
+    interrupt_after(150)
+    recipe, steps = bn.Recipe(), [50, 300, 300]
+    with pytest.warns(UserWarning, match="interrupted: 200 of 650 steps") as caught:
+        runs = bn.sweep(dataset, recipe, steps=steps)
     assert caught[0].filename == __file__
-    whole = bn.sweep(dataset, bn.Recipe(steps=300), seed=[1, 2, 3])
-    for run, other in zip(runs, whole, strict=True):
-        assert torch.equal(run.loss, other.loss[:50])
+    for run, done in zip(runs, [50, 150, 0], strict=True):
+        whole = bn.train(dataset, replace(recipe, steps=300))
+        assert torch.equal(run.loss, whole.loss[:done])
+
+
+def test_a_second_interrupt_loses_nothing(dataset, monkeypatch):
+    """It comes while those at work are being waited for."""
+    began = threading.Event()
+
+    def work(item, watch):
+        began.set()
+        wait_until(lambda: watch.stop)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+        return "kept"
+
+    def waited(*args, **kwargs):
+        assert began.wait(PATIENCE)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "wait", waited)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run_jobs(work, ["item"], [1]) == (["kept"], "interrupted")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupt_oneself(item, watch):
+    os.kill(os.getpid(), signal.SIGINT)  # as the terminal does to all processes
+    return "kept"
+
+
+def test_a_worker_process_does_not_hear_the_terminals_interrupt(process_pool):
+    results = run_jobs(interrupt_oneself, ["item"], [1], executor=process_pool)
+    assert results == (["kept"], None)
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -507,17 +600,42 @@ def test_an_interrupt_may_come_while_the_blocks_are_handed_out(dataset):
     assert [len(run.loss) for run in runs] == [20, 0, 0]
 
 
-def test_a_broken_pool_is_an_error_where_nobody_interrupted(dataset):
-    executor = OneJob(BrokenProcessPool("a worker died"))
+def test_a_pool_that_broke_at_once_is_an_error(dataset):
+    class Broken(Executor):
+        def submit(self, function, *args):
+            job = Future()
+            job.set_exception(BrokenProcessPool("a worker died"))
+            return job
+
     with pytest.raises(BrokenProcessPool, match="a worker died"):
-        bn.sweep(dataset, bn.Recipe(steps=20), hidden=[10, 20], executor=executor)
+        bn.sweep(dataset, bn.Recipe(steps=20), hidden=[10, 20], executor=Broken())
+
+
+def test_a_pool_that_broke_gives_back_what_it_had_done(dataset):
+    executor = OneJob(BrokenProcessPool("a worker died"))
+    with pytest.warns(UserWarning, match="a worker died: 20 of 60 steps done and kept"):
+        runs = bn.sweep(dataset, bn.Recipe(steps=20), hidden=[10, 20, 30], executor=executor)
+    assert [len(run.loss) for run in runs] == [20, 0, 0]
+
+
+def die_second(item, watch):
+    if item == "bad" and not watch.stop:
+        os._exit(1)
+    return item.upper()
+
+
+def test_a_worker_that_dies_leaves_the_others_results():
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        results = run_jobs(die_second, ["good", "bad", "late"], [1, 1, 1], executor=pool)
+    assert results == (["GOOD", "BAD", "LATE"], "a worker died")
 
 
 # settings
 
 
 def settings():
-    """What is changed while blocks run: the matrix library's threads and Python's switching."""
+    """What is changed while anybody computes: the matrix libraries' threads."""
     libraries = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
     return libraries, round(sys.getswitchinterval(), 6), torch.get_num_threads()
 
@@ -531,40 +649,47 @@ def limit_blas(threads):
 
 @pytest.fixture
 def before():
-    """Settings that differ from those of a block on any machine; restored whatever happens."""
+    """Settings that differ from those of a job on any machine; restored whatever happens."""
+    with one_blas_thread:
+        pass  # all libraries are loaded now
     (blas,) = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(0.003)
     limit_blas(2)
     yield settings()
     limit_blas(blas)
-    sys.setswitchinterval(interval)
 
 
-def inside(block=None, watch=None):
-    """Whether a block's settings are in force."""
-    blas = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
-    return set(blas) == {1} and sys.getswitchinterval() < 0.001
+def inside():
+    """Whether the matrix libraries have one thread."""
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {1}
 
 
-def test_blocks_have_settings_of_their_own(before, thread_pool):
+def test_there_is_one_thread_inside_and_what_there_was_outside(before):
     assert not inside()
-    assert run_blocks(inside, ["block"], [1]) == ([True], False)
-    assert run_blocks(inside, ["block"], [1], executor=thread_pool) == ([True], False)
+    with one_blas_thread:
+        assert inside()
+        with one_blas_thread:
+            assert inside()
+        assert inside()
+    assert settings() == before
 
 
-def test_settings_are_restored_after_training(before, dataset, thread_pool):
+def test_training_has_one_thread(before, dataset, monkeypatch):
+    seen, train = [], Network.train
+
+    def looked(*args, **options):
+        seen.append(inside())
+        return train(*args, **options)
+
+    monkeypatch.setattr(Network, "train", looked)
     bn.train(dataset, bn.Recipe(steps=5))
-    assert settings() == before
-    bn.sweep(dataset, bn.Recipe(steps=5), hidden=[5, 6], executor=thread_pool)
+    assert set(seen) == {True}
     assert settings() == before
 
 
-def test_settings_are_restored_after_an_error(before, thread_pool):
-    for executor in (None, thread_pool):
-        with pytest.raises(RuntimeError, match="broken"):
-            run_blocks(fail, ["block"], [1], executor=executor)
-        assert settings() == before
+def test_settings_are_restored_after_an_error(before):
+    with pytest.raises(RuntimeError, match="broken"), one_blas_thread:
+        raise RuntimeError("broken")
+    assert settings() == before
 
 
 def test_settings_are_restored_after_an_interrupt(before, dataset, interrupt_after):
@@ -574,44 +699,40 @@ def test_settings_are_restored_after_an_interrupt(before, dataset, interrupt_aft
     assert settings() == before
 
 
-def test_settings_are_restored_after_two_trainings_that_overlap(before):
-    """As when an explorer trains in the background: the one that began first ends first."""
-    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+@pytest.mark.parametrize("when", ["_set", "after"])
+def test_an_interrupt_while_they_are_set_leaves_nothing_set(before, monkeypatch, when):
+    from bn_tutorial import threads
 
-    def first(block, watch):
-        first_began.set()
-        assert second_began.wait(PATIENCE)
+    def interrupted(function):
+        if when == "after":
+            in_a_thread(function)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
 
-    def second(block, watch):
-        second_began.set()
-        assert first_ended.wait(PATIENCE)
+    in_a_thread = threads._in_a_thread
+    monkeypatch.setattr(threads, "_in_a_thread", interrupted)
+    with pytest.raises(KeyboardInterrupt), one_blas_thread:
+        pass
+    assert settings() == before
+    with one_blas_thread:
         assert inside()
-
-    def train_first():
-        run_blocks(first, ["block"], [1])
-        first_ended.set()
-
-    thread = threading.Thread(target=train_first)
-    thread.start()
-    assert first_began.wait(PATIENCE)
-    run_blocks(second, ["block"], [1])
-    thread.join()
     assert settings() == before
 
 
-def test_settings_are_restored_after_blocks_that_overlap_in_an_executor(before):
-    """As on a Dask worker with two threads."""
+def test_settings_are_restored_after_two_users_that_overlap(before):
+    """As when an explorer trains in the background: the one that began first ends first."""
     second_began, first_ended = threading.Event(), threading.Event()
 
-    def work(block, watch):
-        if block == "first":
+    def first():
+        with one_blas_thread:
             assert second_began.wait(PATIENCE)
-            first_ended.set()
-        else:
-            second_began.set()
-            assert first_ended.wait(PATIENCE)
-            time.sleep(0.1)  # let the first restore what it changed
+        first_ended.set()
 
-    with ThreadPoolExecutor(2) as executor:
-        run_blocks(work, ["first", "second"], [1, 1], executor=executor)
+    thread = threading.Thread(target=first)
+    thread.start()
+    with one_blas_thread:
+        second_began.set()
+        assert first_ended.wait(PATIENCE)
+        assert inside()
+    thread.join()
     assert settings() == before

@@ -9,10 +9,9 @@ import torch
 from bn_tutorial import plots
 from bn_tutorial.diagnostics import SATURATED
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.history import Record, Run
-from bn_tutorial.model import Model, draw_parameters
-from bn_tutorial.parallel import one_blas_thread
+from bn_tutorial.network import Network, draw_parameters
 from bn_tutorial.recipe import Recipe
+from bn_tutorial.training import Record, Run
 
 DRAWN = "step 0, as drawn"  # among the labels of the runs
 NORMS = {"plain": None, "batch norm": "batch", "layer norm": "layer"}
@@ -80,8 +79,7 @@ class ActivationExplorer(Explorer):
         if probe < 2:
             raise ValueError(f"dataset: expected at least 2 training examples, got {probe}")
         places = torch.linspace(0, len(dataset.train) - 1, probe).long()
-        self._contexts = dataset.train.contexts[places].numpy()[None]  # (1, B, T)
-        self._targets = dataset.train.targets[places].numpy()[None]
+        self._batch = dataset.train.contexts[places], dataset.train.targets[places]
         self._sizes = len(dataset.vocabulary), dataset.block_size
         self._recipe = replace(recipe or Recipe(), dtype=torch.float64)
         self._runs = runs or {}
@@ -153,14 +151,10 @@ class ActivationExplorer(Explorer):
     def _forward(self, recipe):
         """Draw a network and send the batch through: each layer's output (B, ...), the loss."""
         generator = torch.Generator().manual_seed(recipe.seed)
-        model = Model(recipe, [draw_parameters(recipe, *self._sizes, generator)])
-        x, targets = model.places(self._contexts, self._targets)
-        outputs = {}
-        with one_blas_thread:
-            for name, layer in model.layers.items():
-                x = layer.forward(x)
-                outputs[name] = x[0]
-            return outputs, model.loss.forward(x, targets).item()
+        network = Network(recipe, draw_parameters(recipe, *self._sizes, generator))
+        there = network.there_and_back(*network.check(*self._batch))
+        outputs = {name: tensor.numpy() for name, tensor in there.outputs.items()}
+        return outputs, float(there.losses.mean())
 
     def build(self, figure, numbers):
         """Draw five panels; the data move in all of them."""
@@ -223,7 +217,7 @@ class ActivationExplorer(Explorer):
     def scene(self, state):
         """Give what titles and the map's size depend on."""
         recipe, run = self._network(state)
-        examples = self._targets.size if run is None else len(run.snapshots[0].outputs["output"])
+        examples = len(self._batch[1]) if run is None else len(run.snapshots[0].outputs["output"])
         layer = min(state["layer"], recipe.depth - 1)
         return _into(recipe, layer), recipe.hidden, examples
 

@@ -7,7 +7,8 @@ import torch
 
 from bn_tutorial import plots
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.statistics import calibrate, check_contexts
+from bn_tutorial.network import Network
+from bn_tutorial.statistics import calibrate
 
 EXAMPLES = {"inm": "e", "ous": ".", ".sc": "r", "oti": "c"}  # from words of the validation split
 BATCH_SIZES = (4, 8, 16, 64)
@@ -400,7 +401,8 @@ def _check(run, dataset, examples):
         )
     if not examples:
         raise ValueError("examples: expected at least one context with its next symbol, got none")
+    network = Network(run.recipe, run.parameters)
     for context, target in examples.items():
-        check_contexts(run, dataset.vocabulary.encode(context)[None])
+        network.check(dataset.vocabulary.encode(context)[None])
         if len(target) != 1:
             raise ValueError(f"examples[{context!r}]: expected one symbol, got {target!r}")

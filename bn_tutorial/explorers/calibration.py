@@ -1,16 +1,14 @@
 """What the loss of a batch says about a network, with its own statistics and with fixed ones."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from bn_tutorial import plots
+from bn_tutorial.evaluation import losses
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.model import Model
-from bn_tutorial.parallel import one_blas_thread
-from bn_tutorial.statistics import calibrate, logits, running_statistics
+from bn_tutorial.statistics import calibrate, running_statistics
 
 SIZES = [2**k for k in range(1, 11)]  # of a batch: 2 to 1,024
 DRAWS = 32_768  # examples drawn from each split, cut into batches of every size
@@ -255,22 +253,14 @@ def _draw(split):
 
 def _losses_of_examples(run, split, statistics):
     """Give the loss of every example of a split, with fixed statistics: ndarray (N,)."""
-    answers = logits(run, split.contexts, statistics)
-    return F.cross_entropy(answers, split.targets, reduction="none").numpy()
+    return losses(run, split.contexts, split.targets, statistics).numpy()
 
 
 def _losses_with_own(run, split, n):
     """Send a split's batches of n through the network as in training: ndarray (batches,)."""
-    # one set of parameters and many batches: the run axis counts the batches here
-    model = Model(replace(run.recipe, dtype=torch.float32), [run.parameters])
-    losses = []
-    with one_blas_thread, np.errstate(all="ignore"):  # a unit without spread: 0 / 0
-        for part in np.split(_draw(split), range(CHUNK, DRAWS, CHUNK)):
-            contexts = split.contexts.numpy()[part].reshape(-1, n, split.contexts.shape[1])
-            targets = split.targets.numpy()[part].reshape(-1, n)
-            places = model.places(contexts, targets)
-            loss = model.loss.forward(model.forward(places[0]), places[1]).astype(float)
-            if run.recipe.eps == 0:  # rounding may leave equal values a spread
-                loss[(contexts == contexts[:, :1]).all(axis=(1, 2))] = np.nan
-            losses.append(loss)
-    return np.concatenate(losses)
+    batches = torch.from_numpy(_draw(split).reshape(-1, n))
+    contexts, targets = split.contexts[batches], split.targets[batches]  # (K, n, T) and (K, n)
+    loss = losses(run, contexts, targets).mean(dim=1)
+    if run.recipe.eps == 0:  # rounding may leave equal values a spread
+        loss[(contexts == contexts[:, :1]).flatten(1).all(dim=1)] = float("nan")
+    return loss.numpy()

@@ -1,7 +1,6 @@
 """What a deep network does to activations and gradients before any training, at any gain."""
 
 import math
-import re
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -11,11 +10,10 @@ from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
 from bn_tutorial.diagnostics import SATURATED
-from bn_tutorial.explorers.base import LOCK, Explorer, choice, slider
-from bn_tutorial.history import Record
-from bn_tutorial.model import Model, draw_parameters
-from bn_tutorial.parallel import one_blas_thread
+from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.network import Network, draw_parameters
 from bn_tutorial.recipe import Recipe
+from bn_tutorial.training import Record
 
 NORMS = {"plain": None, "batch norm": "batch", "layer norm": "layer"}
 MARKERS = {"plain": "o", "batch norm": "s", "layer norm": "s"}
@@ -107,8 +105,8 @@ class DepthExplorer(Explorer):
             raise ValueError(f"dataset: expected at least 2 training examples, got {probe}")
         places = torch.linspace(0, len(dataset.train) - 1, probe).long()
         recipe = replace(recipe or Recipe(), dtype=torch.float64)
-        self._networks = {
-            label: _Network(replace(recipe, norm=norm), dataset, places)
+        self._sources = {
+            label: _Source(replace(recipe, norm=norm), dataset, places)
             for label, norm in NORMS.items()
         }
         self.uniform = math.log(len(dataset.vocabulary))
@@ -143,8 +141,8 @@ class DepthExplorer(Explorer):
     def _pass(self, state, layer, label):
         gain, depth = state["hidden_gain"], state["depth"]
         # the lock is for the buffers, which a cell that calls compute shares with pages drawn ahead
-        with LOCK, one_blas_thread, np.errstate(all="ignore"):  # such as 0 / 0 in a norm
-            return _summarize(*self._networks[label].there_and_back(gain, depth), layer)
+        with np.errstate(all="ignore"):  # of what is inf
+            return _summarize(*self._sources[label].there_and_back(gain, depth), layer)
 
     def build(self, figure, numbers):
         """Draw three profiles over two histograms; the data move in all of them."""
@@ -222,24 +220,17 @@ class DepthExplorer(Explorer):
         }
 
 
-class _Network:
-    """A network that takes on any gain and depth, and the batch that goes through it.
-
-    Its layers keep their buffers: to allocate them would take longer than the arithmetic.
-    """
+class _Source:
+    """A network that takes on any gain and depth, and the batch that goes through it."""
 
     def __init__(self, recipe, dataset, places):
         sizes = len(dataset.vocabulary), dataset.block_size
-        self._outputs = {}  # by depth; the hidden layers are the same at any
-        for depth in DEPTHS:
+        self._recipe, self._drawn = recipe, {}
+        for depth in DEPTHS:  # the hidden layers are the same at any, the output is not
             generator = torch.Generator().manual_seed(recipe.seed)
             as_drawn = replace(recipe, depth=depth, hidden_gain=1.0, dtype=torch.float32)
-            drawn = draw_parameters(as_drawn, *sizes, generator)
-            self._outputs[depth] = {n: drawn[n] for n in ("output.weight", "output.bias")}
-        self._hidden = {n: tensor for n, tensor in drawn.items() if n.startswith("hidden.")}
-        self._model = Model(replace(recipe, depth=DEPTHS[-1]), [drawn])
-        batch = dataset.train.contexts[places].numpy(), dataset.train.targets[places].numpy()
-        self._x, self._targets = self._model.places(*(array[None] for array in batch))
+            self._drawn[depth] = draw_parameters(as_drawn, *sizes, generator)
+        self._batch = dataset.train.contexts[places], dataset.train.targets[places]
 
     def there_and_back(self, gain, depth):
         """Send the batch forward and the gradient of its loss back.
@@ -247,29 +238,19 @@ class _Network:
         Returns
         -------
         list of ndarray (B, H), list of ndarray (B, H), float
-            Each layer's activations and their gradients, which the next call overwrites; the loss.
+            Each layer's activations and their gradients; the loss.
         """
-        layers = {n: layer for n, layer in self._model.layers.items() if _number(n) < depth}
-        scaled = {n: drawn * gain for n, drawn in self._hidden.items() if _number(n) < depth}
-        for name, values in (scaled | self._outputs[depth]).items():
-            layer, _, parameter = name.rpartition(".")
-            getattr(layers[layer], parameter).data[0] = values.numpy()
-        x, outputs, gradients = self._x, {}, {}
-        for name, layer in layers.items():
-            outputs[name] = x = layer.forward(x)
-        loss = self._model.loss.forward(x, self._targets).item()
-        dy = self._model.loss.backward()
-        for name, layer in reversed(layers.items()):
-            gradients[name], dy = dy, layer.backward(dy)
+        parameters = {
+            name: drawn * gain if name.startswith("hidden.") else drawn
+            for name, drawn in self._drawn[depth].items()
+        }
+        network = Network(replace(self._recipe, depth=depth), parameters)
+        there = network.there_and_back(*network.check(*self._batch))
         of_each = (
-            [values[f"tanh.{i}"][0] for i in range(depth)] for values in (outputs, gradients)
+            [values[f"tanh.{i}"].numpy() for i in range(depth)]
+            for values in (there.outputs, there.output_gradients)
         )
-        return *of_each, loss
-
-
-def _number(name):
-    """Give the number in the name of a layer or parameter; of those that have none, 0."""
-    return int(re.sub(r"\D", "", name) or 0)
+        return *of_each, float(there.losses.mean())
 
 
 class _Profile:

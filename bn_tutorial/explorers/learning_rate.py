@@ -4,7 +4,7 @@ import asyncio
 import math
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, takewhile
+from itertools import chain
 
 import ipywidgets
 import numpy as np
@@ -390,17 +390,15 @@ class LearningRateExplorer(Explorer):
         """Do one sweep in another thread, and show its losses as they come."""
         job, before = self._job, self._bar.value
         values = {"learning_rate": rates, "hidden_gain": [gain], "norm": norms, "seed": [seed]}
-        # norms differ in structure, so their runs are in different blocks, one norm after the other
-        keys = [(rate, gain, norm, seed) for norm in norms for rate in rates]
+        keys = [(rate, gain, norm, seed) for rate in rates for norm in norms]
         work = asyncio.get_running_loop().run_in_executor(
             None, partial(sweep, self._dataset, self.grid.recipe, progress=job.look, **values)
         )
         while not work.done():
             await asyncio.wait([work], timeout=PAUSE if len(rates) == 1 else LONG_PAUSE)
-            begun = takewhile(lambda watch: watch.steps, job.watches)
-            columns = chain.from_iterable(watch.loss.T for watch in begun)
+            losses = zip(keys, [watch.loss for watch in job.watches], strict=False)
             with LOCK:
-                self.grid.growing = dict(zip(keys, columns, strict=False))
+                self.grid.growing = {key: loss.copy() for key, loss in losses if loss is not None}
                 self._bar.value = before + sum(watch.done for watch in job.watches)
                 self._frames.pop(self.index, None)  # the other pages stay as they are
                 self.refresh()

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from bn_tutorial import plots
+from bn_tutorial.evaluation import evaluate
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.parallel import one_blas_thread
-from bn_tutorial.statistics import Statistics, calibrate, evaluate, weigh_batches
+from bn_tutorial.statistics import Statistics, calibrate, weigh_batches
+from bn_tutorial.threads import one_blas_thread
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
 POINTS = 250  # steps at which the running mean is drawn

@@ -2,18 +2,18 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import fields
 from itertools import product
 
 import numpy as np
 import torch
 
 from bn_tutorial.diagnostics import probe, smooth
-from bn_tutorial.history import Run
-from bn_tutorial.model import Model
-from bn_tutorial.parallel import one_blas_thread
+from bn_tutorial.evaluation import evaluate, losses
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.statistics import calibrate, evaluate
+from bn_tutorial.statistics import calibrate
+from bn_tutorial.threads import one_blas_thread
+from bn_tutorial.training import Run
 
 NORMS = {"batch norm": "batch", "layer norm": "layer", "plain": None}
 STATISTICS = ("calibrated", "batch")
@@ -22,7 +22,6 @@ FREE = ("norm", "seed")  # in which the runs of one batch size may differ
 BY_SIZE = ("batch_size", "steps", "learning_rate")  # in which those of different sizes may
 WANTED = "runs: expected a flat list of runs over norm, batch_size and seed"
 POINTS = 40  # of a smoothed loss curve
-CHUNK = 4_096  # examples that go through a network at once: more would fall out of the cache
 SEED = 23
 
 
@@ -117,17 +116,24 @@ def _key(run):
 
 def _read(run, dataset):
     """Give what a run ends with: dict of (statistics, split) to float, inf if it diverged."""
+    failed = dict.fromkeys(product(STATISTICS, SPLITS), math.inf)
     if run.diverged_at is not None:
-        return dict.fromkeys(product(STATISTICS, SPLITS), math.inf)
-    batch, losses = run.recipe.norm == "batch", {}
-    with np.errstate(all="ignore"):  # parameters may be huge; a unit without spread gives 0 / 0
-        statistics = calibrate(run, dataset.train) if batch else None
-        for name in SPLITS:
-            split = getattr(dataset, name)
-            loss = evaluate(run, split, statistics)
-            losses["calibrated", name] = loss
-            losses["batch", name] = _read_in_batches(run, split) if batch else loss
-    return {which: loss if math.isfinite(loss) else math.inf for which, loss in losses.items()}
+        return failed
+    batch, found = run.recipe.norm == "batch", {}
+    statistics = calibrate(run, dataset.train) if batch else None
+    if batch and not _are_sound(statistics):  # the parameters may be huge
+        return failed
+    for name in SPLITS:
+        split = getattr(dataset, name)
+        loss = evaluate(run, split, statistics)
+        found["calibrated", name] = loss
+        found["batch", name] = _read_in_batches(run, split) if batch else loss
+    return {which: loss if math.isfinite(loss) else math.inf for which, loss in found.items()}
+
+
+def _are_sound(statistics):
+    finite = all(s.isfinite().all() for s in (*statistics.mean, *statistics.std))
+    return finite and all((std > 0).all() for std in statistics.std)
 
 
 def _read_in_batches(run, split):
@@ -135,15 +141,7 @@ def _read_in_batches(run, split):
     n, generator = run.recipe.batch_size, torch.Generator().manual_seed(SEED)
     order = torch.randperm(len(split), generator=generator).numpy()
     batches = np.resize(order, (-(-len(order) // n), n))  # the last one is filled from the first
-    contexts, targets = split.contexts.numpy()[batches], split.targets.numpy()[batches]
-    # one set of parameters and many batches: the run axis counts the batches here
-    model = Model(replace(run.recipe, dtype=torch.float32), [run.parameters])
-    losses = []
-    for start in range(0, len(batches), step := max(1, CHUNK // n)):
-        part = slice(start, start + step)
-        places = model.places(contexts[part], targets[part])
-        losses.append(model.loss.forward(model.forward(places[0]), places[1]).astype(float))
-    return np.concatenate(losses).mean()
+    return losses(run, split.contexts[batches], split.targets[batches]).mean().item()
 
 
 # a reader's mistakes
