@@ -34,7 +34,6 @@ def few_batches():
     with pytest.MonkeyPatch.context() as patch:
         given = batch_size.DRAWN
         patch.setattr(batch_size, "DRAWN", 300)
-        patch.setattr(size_grid, "CHUNK", 1_024)  # several chunks, also of the larger batches
         yield given
 
 
