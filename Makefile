@@ -20,15 +20,18 @@ READY := .venv/ready
 BROWSER := .venv/browser
 CLASSROOM := .venv/classroom
 NBGRADER := nbgrader.server_extensions
+COMPILE_AHEAD := $(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
 
 .PHONY: lab test test-browser notebooks assignments bench clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_ARGS)
 
+# conftest.py runs the notebooks without the newest instructions
 test: $(CLASSROOM)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	NUMBA_CPU_NAME=generic $(COMPILE_AHEAD)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-browser: $(BROWSER)
@@ -53,7 +56,7 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[cluster,test]"
-	$(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
+	$(COMPILE_AHEAD)
 	touch $(READY)
 
 $(BROWSER): $(READY)
