@@ -36,7 +36,7 @@ def logits(run: Run, contexts: Tensor, statistics: Statistics | None = None) -> 
         If statistics are missing, or if they or the contexts don't fit the network.
     """
     network = _network(run, statistics)
-    contexts = network.check(contexts)
+    [contexts] = network.check(contexts)
     with one_blas_thread:
         parts = [network.logits(part) for part in _chunks(contexts)]
     return torch.from_numpy(np.concatenate(parts))

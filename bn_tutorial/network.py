@@ -169,7 +169,7 @@ class Network:
         return copied(self._parameters.by_name())
 
     def check(self, contexts: Tensor, targets: Tensor | None = None, *, batches: bool = False):
-        """Return contexts (N, T), and targets (N,) if there are any, as arrays.
+        """Return contexts (N, T), and targets (N,) if there are any, as a list of arrays.
 
         With ``batches`` they may be (K, B, T) and (K, B) too.
 
@@ -179,25 +179,12 @@ class Network:
             If they are no Tensors, or don't fit the network or each other.
         """
         symbols, dim, fan_in = self._sizes
-        expect_kind("contexts", contexts, Tensor)
-        fits = contexts.ndim in (2, 3 if batches else 2) and contexts.shape[-1] * dim == fan_in
-        if not fits or _is_no_index(contexts):
-            raise ValueError(
-                f"contexts: expected indices of shape (N, {fan_in // dim}), "
-                f"got {contexts.dtype} of shape {tuple(contexts.shape)}"
-            )
-        _expect_indices("contexts", contexts, symbols)
-        contexts = np.ascontiguousarray(contexts.numpy(), np.int64)
-        if targets is None:
-            return contexts
-        expect_kind("targets", targets, Tensor)
-        if targets.shape != contexts.shape[:-1] or _is_no_index(targets):
-            raise ValueError(
-                f"targets: expected indices of shape {contexts.shape[:-1]}, "
-                f"got {targets.dtype} of shape {tuple(targets.shape)}"
-            )
-        _expect_indices("targets", targets, symbols)
-        return contexts, np.ascontiguousarray(targets.numpy(), np.int64)
+        shape = getattr(contexts, "shape", ())
+        examples = tuple(shape[:-1]) if len(shape) == 3 and batches else ("N",)
+        arrays = [_as_indices("contexts", contexts, (*examples, fan_in // dim), symbols)]
+        if targets is not None:
+            arrays.append(_as_indices("targets", targets, tuple(shape[:-1]), symbols))
+        return arrays
 
     def losses(self, contexts: ndarray, targets: ndarray) -> ndarray:
         """Return the loss of every example of a batch: (B, T) and (B,) -> (B,), in nats."""
@@ -290,21 +277,11 @@ class Network:
         losses = np.empty(steps, dtype)
         shape = self.recipe.depth if statistics else 0, steps, self.recipe.hidden
         mean, std = np.empty(shape, dtype), np.empty(shape, dtype)
+        network = self._parameters, self._gradients, self._structure, self._data, self._grad
+        a = self._activations_of(batches.shape[1])
         with one_blas_thread:
             done = self._layers.train_steps(
-                self._parameters,
-                self._gradients,
-                self._structure,
-                self._data,
-                self._grad,
-                contexts,
-                targets,
-                batches,
-                rates.astype(dtype),
-                self._activations_of(batches.shape[1]),
-                losses,
-                mean,
-                std,
+                *network, contexts, targets, batches, rates.astype(dtype), a, losses, mean, std
             )
         return losses[:done], mean[:, :done], std[:, :done]
 
@@ -363,16 +340,25 @@ class Network:
         )
 
 
-def _is_no_index(tensor):
-    return tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool
-
-
-def _expect_indices(name, tensor, symbols):
+def _as_indices(name, tensor, shape, symbols):
+    """Return a tensor of indices as an array: its shape must be this one, where N is any number."""
+    expect_kind(name, tensor, Tensor)
+    is_index = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+    fits = len(shape) == tensor.ndim and all(
+        wanted in ("N", size) for wanted, size in zip(shape, tensor.shape, strict=True)
+    )
+    if not is_index or not fits:
+        wanted = str(shape).replace("'", "")
+        raise ValueError(
+            f"{name}: expected indices of shape {wanted}, "
+            f"got {tensor.dtype} of shape {tuple(tensor.shape)}"
+        )
     if tensor.numel() and not 0 <= tensor.min() <= tensor.max() < symbols:
         raise ValueError(
             f"{name}: expected indices from 0 to {symbols - 1}, "
             f"got {tensor.min()} to {tensor.max()}"
         )
+    return np.ascontiguousarray(tensor.numpy(), np.int64)
 
 
 def copied(arrays: dict[str, ndarray | Tensor]) -> dict[str, Tensor]:

@@ -64,7 +64,7 @@ def calibrate(run: Run, split: Split) -> Statistics:
     if len(split) < 2:
         raise ValueError(f"split: expected at least 2 examples to measure, got {len(split)}")
     network = Network(replace(run.recipe, dtype=torch.float64), run.parameters)
-    contexts, kept, measured = network.check(split.contexts), {}, []
+    [contexts], kept, measured = network.check(split.contexts), {}, []
     degrees = len(split) / (len(split) - run.recipe.correction)
     with one_blas_thread:
         for i in range(run.recipe.depth):
