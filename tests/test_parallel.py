@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -449,6 +450,37 @@ def test_training_works_in_any_thread(dataset):
         ).result()
     assert_same_run(run, bn.train(dataset, recipe))
     assert threads == {thread}
+
+
+IN_THE_BACKGROUND = """
+import sys, threading, time
+import bn_tutorial as bn
+
+dataset = bn.Dataset.from_words(bn.load_words())
+bn.train(dataset, bn.Recipe(steps=1))
+began = threading.Event()
+
+def work(steps, *more):
+    recipe = bn.Recipe(steps=steps, learning_rate=0.1)
+    run = bn.train(dataset, recipe, record=None, progress=lambda watches: began.set())
+    if more:
+        print(len(run.loss), flush=True)
+        work(*more)
+
+daemon, *steps = map(int, sys.argv[1:])
+threading.Thread(target=work, args=steps, daemon=bool(daemon)).start()
+began.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("daemon", "steps", "said"), [(0, [30_000, 300, 1], "30000\n300\n"), (1, [10**7], "")]
+)
+def test_the_interpreter_may_end_meanwhile(daemon, steps, said):
+    """It waits for a thread, and for what it trains then, but not for a daemon."""
+    command = [sys.executable, "-c", IN_THE_BACKGROUND, str(daemon), *map(str, steps)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
 # interrupts
