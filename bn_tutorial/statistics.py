@@ -73,7 +73,7 @@ def calibrate(run: Run, split: Split) -> Statistics:
                 x, reached = kept.get(start) or (network.embed(contexts[start : start + CHUNK]), 0)
                 for below in range(reached, i):
                     x, *_ = network.hidden_layer(below, x, measured[below])
-                if len(kept) * CHUNK * run.recipe.hidden < KEPT:
+                if start in kept or len(kept) * CHUNK * run.recipe.hidden < KEPT:
                     kept[start] = x, i
                 moments.append((len(x), *network.hidden_layer(i, x)[1:]))
             mean, variance = _merge(*map(np.array, zip(*moments, strict=True)))
