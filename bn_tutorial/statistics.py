@@ -108,7 +108,7 @@ def running_statistics(
         PyTorch's convention: the weight of the new batch. None: the plain average of all batches.
     track : {"std", "variance"}
         What is averaged beside the means: the batches' standard deviations, as the seed recipe
-        does, or their variances, as ``nn.BatchNorm1d`` does. Both start at 1.
+        does, or their unbiased variances, as ``nn.BatchNorm1d`` does. Both start at 1.
 
     Returns
     -------
@@ -135,8 +135,14 @@ def running_statistics(
     if track == "std":
         std = [_weighted(weights, batches) + left for batches in run.batch_std]
     else:
-        std = [(_weighted(weights, b.double() ** 2) + left).sqrt() for b in run.batch_std]
+        std = [(_weighted(weights, b) + left).sqrt() for b in batch_variances(run)]
     return Statistics(*([s.to(run.recipe.dtype) for s in stats] for stats in (mean, std)))
+
+
+def batch_variances(run: Run) -> list[Tensor]:
+    """Return each batch's unbiased variances: a float64 Tensor (steps, H) for each BatchNorm."""
+    n = run.recipe.batch_size
+    return [std.double() ** 2 * (n / (n - 1 + run.recipe.correction)) for std in run.batch_std]
 
 
 def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:

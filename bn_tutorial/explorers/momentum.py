@@ -9,7 +9,7 @@ import torch
 from bn_tutorial import plots
 from bn_tutorial.evaluation import evaluate
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.statistics import Statistics, calibrate, weigh_batches
+from bn_tutorial.statistics import Statistics, batch_variances, calibrate, weigh_batches
 from bn_tutorial.threads import one_blas_thread
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
@@ -66,7 +66,7 @@ class MomentumExplorer(Explorer):
         self._steps, self._units = mean.shape
         self._batches = {  # (T, 2 H): both sums in one product
             "std": np.hstack([mean, std]),
-            "variance": np.hstack([mean, std**2]),
+            "variance": np.hstack([mean, batch_variances(run)[0].numpy()]),
         }
         self._shown = np.unique(np.geomspace(1, self._steps, SHOWN).astype(int)) - 1  # steps ago
         self._ends = np.linspace(0, self._steps, min(POINTS, self._steps) + 1).astype(int)
