@@ -1,13 +1,12 @@
 """The statistics that a trained network reads single examples with."""
 
 from dataclasses import dataclass, replace
-from numbers import Real
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bn_tutorial._expect import expect_kind
+from bn_tutorial._expect import expect_kind, expect_number
 from bn_tutorial.data import Split
 from bn_tutorial.network import Network
 from bn_tutorial.threads import one_blas_thread
@@ -160,8 +159,7 @@ def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
     """
     if momentum is None:
         return torch.full((steps,), 1 / max(steps, 1), dtype=torch.float64), float(steps == 0)
-    if isinstance(momentum, bool) or not isinstance(momentum, Real) or not 0 <= momentum <= 1:
-        raise ValueError(f"momentum: expected a number from 0 to 1, or None, got {momentum!r}")
+    momentum = expect_number("momentum", momentum, 0, 1)
     ago = np.arange(steps - 1, -1, -1.0)  # NumPy: torch's threads wait for each other here
     return torch.from_numpy(momentum * (1 - momentum) ** ago), (1 - momentum) ** steps
 
@@ -188,6 +186,8 @@ def check_statistics(run: Run, statistics: Statistics | None):
     expect_kind("statistics", statistics, Statistics)
     expected = [(recipe.hidden,)] * recipe.depth
     for name in ("mean", "std"):
+        for tensor in getattr(statistics, name):
+            expect_kind(f"statistics.{name}", tensor, Tensor)
         shapes = [tuple(tensor.shape) for tensor in getattr(statistics, name)]
         if shapes != expected:
             raise ValueError(f"statistics.{name}: expected shapes {expected}, got {shapes}")
