@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -22,6 +23,7 @@ from bn_tutorial.threads import one_blas_thread
 # a call of the compiled loop: some milliseconds, so that an interrupt needn't wait
 CHUNK_STEPS = 256
 CHUNK_WORK = 2**25  # parameters times examples
+SIZES = "depth", "hidden", "embedding", "batch_size", "steps"  # what the memory depends on
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,7 @@ def _train_all(dataset, recipe, values, record, progress, executor=None):
     grid = itertools.product(*(_as_list(name, several) for name, several in values.items()))
     recipes = [replace(recipe, **dict(zip(values, point, strict=True))) for point in grid]
     for recipe in recipes:
-        _check_snapshots(record, recipe)
+        _expect_to_fit(recipe, record, dataset)
     work = [(recipe, recipe.learning_rates()) for recipe in recipes]  # names a bad schedule
     runs, trouble = run_jobs(
         partial(_train_one, dataset, record),
@@ -337,11 +339,31 @@ def _as_list(name, several):
     return listed
 
 
-def _check_snapshots(record, recipe):
+def _expect_to_fit(recipe, record, dataset):
+    """Refuse snapshots that the recipe never comes to, and more than the machine can hold."""
     if (last := max(record.snapshots, default=-1)) >= recipe.steps:
         raise ValueError(
             f"record.snapshots: expected steps below the recipe's {recipe.steps}, got {last}"
         )
+    symbols, fan_in = len(dataset.vocabulary), dataset.block_size * recipe.embedding
+    layers, statistics = recipe.depth * recipe.hidden, record.statistics and recipe.norm == "batch"
+    weights = (fan_in + layers - recipe.hidden + symbols) * recipe.hidden
+    numbers = 2 * weights + 2 * layers * (recipe.batch_size + recipe.steps * statistics)
+    needed = (numbers + recipe.steps) * NUMPY[recipe.dtype].itemsize  # roughly
+    if needed > (memory := _memory()):
+        sizes = ", ".join(f"{name}={getattr(recipe, name)}" for name in SIZES)
+        raise ValueError(
+            f"recipe: expected a training that fits into {memory / 1e9:,.1f} GB of memory, "
+            f"got one of {needed / 1e9:,.1f} GB: {sizes}"
+        )
+
+
+def _memory():
+    """Return how many bytes of memory the machine has, or 1 TB where it doesn't tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):
+        return 2**40
 
 
 def _train_one(dataset, record, work, watch):

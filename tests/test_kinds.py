@@ -209,3 +209,41 @@ def test_a_value_without_sense_is_named(names, call, message):
 )
 def test_numpy_scalars_are_numbers(names, call, plainly):
     assert eval(call, names) == eval(plainly, names)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{"batch_size": 2**40}, {"depth": 2**31}, {"hidden": 2**31}, {"steps": 2**40}],
+    ids=str,
+)
+def test_a_training_that_does_not_fit_into_memory_is_refused_at_once(dataset, sizes):
+    ((name, size),) = sizes.items()
+    message = rf"^recipe: expected a training that fits into .* GB .*\b{name}={size}\b"
+    with pytest.raises(ValueError, match=message):
+        bn.train(dataset, bn.Recipe(**sizes))
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"),
+    [
+        ({"hidden": 1000, "depth": 2}, 2 * 4 * (1000 + 6 + 28) * 1000),
+        ({"batch_size": 10_000, "depth": 3}, 2 * 4 * 3 * 100 * 10_000),
+        ({"steps": 3_000}, 2 * 4 * 3_000 * 100),
+    ],
+    ids=str,
+)
+def test_what_is_needed_is_what_there_must_be(dataset, monkeypatch, fields, needed):
+    recipe = bn.Recipe(**({"steps": 0} | fields))
+    monkeypatch.setattr(training, "_memory", lambda: needed)
+    with pytest.raises(ValueError, match=r"^recipe: expected a training that fits"):
+        bn.train(dataset, recipe)
+    monkeypatch.setattr(training, "_memory", lambda: 1.2 * needed)
+    assert bn.train(dataset, recipe).recipe == recipe
+
+
+def test_what_is_not_recorded_needs_no_memory(dataset, monkeypatch):
+    monkeypatch.setattr(training, "_memory", lambda: 200_000)
+    few = bn.Recipe(steps=1_000)
+    with pytest.raises(ValueError, match=r"^recipe: expected a training that fits"):
+        bn.train(dataset, few)
+    assert len(bn.train(dataset, few, record=None).loss) == 1_000
