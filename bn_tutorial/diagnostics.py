@@ -40,12 +40,7 @@ def probe(
     if statistics is not None:
         check_statistics(run, statistics)
     network = Network(run.recipe, run.parameters, statistics)
-    contexts, targets = network.check(contexts, targets)
-    if run.recipe.norm == "batch" and statistics is None and len(contexts) < 2:
-        raise ValueError(
-            f"contexts: expected at least 2 examples to normalize, got {len(contexts)}"
-        )
-    return take_snapshot(network, contexts, targets, step=len(run.loss))
+    return take_snapshot(network, *network.check(contexts, targets), step=len(run.loss))
 
 
 def saturation(activations: Tensor, threshold: float = SATURATED) -> Tensor:

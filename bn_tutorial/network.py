@@ -197,6 +197,9 @@ class Network:
                 f"got {targets.dtype} of shape {tuple(targets.shape)}"
             )
         _expect_indices("targets", targets, symbols)
+        batch = contexts.shape[-2]
+        if self.recipe.norm == "batch" and self._statistics is None and batch < 2:
+            raise ValueError(f"contexts: expected at least 2 examples to normalize, got {batch}")
         return contexts, np.ascontiguousarray(targets.numpy(), np.int64)
 
     def losses(self, contexts: ndarray, targets: ndarray) -> ndarray:

@@ -166,6 +166,9 @@ def test_another_kind_of_object_is_named(names, call, message):
         ("bn.sample_words(plain, dataset.vocabulary, seed=2**64)", "seed: expected .* at most 184"),
         # of another vocabulary than the run's, or of another depth
         ("bn.evaluate(plain, bn.Split((), contexts + 28, targets))", "contexts: expected indices"),
+        ("bn.probe(run, contexts[:1], targets[:1])", "contexts: expected at least 2 .* got 1$"),
+        ("losses(run, contexts[:1], targets[:1])", "contexts: expected at least 2 .* got 1$"),
+        ("losses(run, contexts[:, None], targets[:, None])", "contexts: expected at least 2 .* 1$"),
         ("losses(run, contexts + 28, targets)", "contexts: expected indices from 0 to 27, got "),
         ("losses(run, contexts, targets + 28)", "targets: expected indices from 0 to 27, got "),
         (
