@@ -36,12 +36,7 @@ def expect_kind(name: str, value: object, kind: type | tuple[type, ...]) -> None
 
 
 def expect_integer(
-    name: str,
-    value: object,
-    least: int | None = None,
-    most: int | None = None,
-    *,
-    why: str = "",
+    name: str, value: object, least: int | None = None, most: int | None = None, *, why: str = ""
 ) -> int:
     """Return an integer, Python's or NumPy's, as an int.
 
