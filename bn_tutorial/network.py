@@ -184,6 +184,11 @@ class Network:
         arrays = [_as_indices("contexts", contexts, (*examples, fan_in // dim), symbols)]
         if targets is not None:
             arrays.append(_as_indices("targets", targets, tuple(shape[:-1]), symbols))
+            batch, normalizes = shape[-2], self.recipe.norm == "batch" and self._statistics is None
+            if normalizes and batch < 2:
+                raise ValueError(
+                    f"contexts: expected at least 2 examples to normalize, got {batch}"
+                )
         return arrays
 
     def losses(self, contexts: ndarray, targets: ndarray) -> ndarray:

@@ -18,7 +18,7 @@ NUMERICS = {
     "_expect": set(),
     "threads": set(),
     "layers": set(),
-    "parallel": set(),
+    "parallel": {"threads"},
     "data": {"_expect"},
     "recipe": {"_expect"},
     "loss_ledger": {"_expect"},
