@@ -22,7 +22,8 @@ NUMERICS = {
     "data": {"_expect"},
     "recipe": {"_expect"},
     "loss_ledger": {"_expect"},
-    "network": {"_expect", "layers", "recipe", "threads"},
+    "arrays": {"recipe"},
+    "network": {"_expect", "arrays", "layers", "recipe", "threads"},
     "training": {"_expect", "data", "recipe", "network", "parallel", "threads"},
 }
 BELOW = set(NUMERICS)

@@ -160,8 +160,8 @@ def assert_same_picture(before, after):
             for p in (before, after)
         )
         assert old.shape == new.shape
-        assert share_astray(old, new) < 0.01
-        assert share_astray(new, old) < 0.01
+        assert share_astray(old, new) < 0.005
+        assert share_astray(new, old) < 0.005
 
 
 def share_astray(picture, other, reach=9):
