@@ -483,6 +483,30 @@ def test_the_interpreter_may_end_meanwhile(daemon, steps, said):
     assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
+A_DAEMON = """
+import threading, time
+from bn_tutorial.parallel import run_jobs
+
+began = threading.Event()
+
+def work(item, watch):
+    began.set()
+    while not watch.stop:
+        time.sleep(0.01)
+    print("told to stop", flush=True)
+
+threading.Thread(target=run_jobs, args=(work, [None], [1]), daemon=True).start()
+began.wait()
+"""
+
+
+def test_a_daemons_job_is_stopped_and_not_cut_off_when_the_interpreter_ends():
+    done = subprocess.run(
+        [sys.executable, "-c", A_DAEMON], capture_output=True, text=True, timeout=3 * PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told to stop\n", "")
+
+
 # interrupts
 
 
