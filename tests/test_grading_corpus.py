@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import submissions
 
-from bn_tutorial.grading import cli, sandbox, tasks
+from bn_tutorial import cli
+from bn_tutorial.grading import sandbox, tasks
 from bn_tutorial.grading.folder import find
 from bn_tutorial.grading.report import feedback_name
 from bn_tutorial.grading.results import Folder, key, version
