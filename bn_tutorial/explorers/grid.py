@@ -1,14 +1,14 @@
 """A grid of runs, with batch norm and without: what is there, and what is still to be trained."""
 
 import math
-from dataclasses import fields
 from itertools import product
 
 import numpy as np
 
-from bn_tutorial.recipe import Recipe
+from bn_tutorial.explorers import probe
+from bn_tutorial.explorers.runs import check_alike, check_symbols, values_of
 
-NORMS = {"plain": None, "batch norm": "batch"}
+NORMS = {label: probe.NORMS[label] for label in ("plain", "batch norm")}
 SWEPT = ("learning_rate", "hidden_gain", "norm", "seed")
 
 
@@ -75,13 +75,13 @@ class Grid:
                 self._finals[key] = self._mean(run.loss.numpy())
 
     def losses(self, key):
-        """Give the losses of a run, done or in training: ndarray, empty where there is none."""
+        """Return the losses of a run, done or in training: ndarray, empty where there is none."""
         if key in self.growing:
             return self.growing[key]
         return self.runs[key].loss.numpy() if key in self.runs else np.empty(0, np.float32)
 
     def final(self, key):
-        """Give the final loss: inf of a run that diverged, nan of one that is not complete.
+        """Return the final loss: inf of a run that diverged, nan of one that is not complete.
 
         Of a run in training it is the mean of the last steps so far.
         """
@@ -94,7 +94,7 @@ class Grid:
         return last.mean() if np.isfinite(last).all() else math.inf
 
     def best(self):
-        """Give the lowest final loss, inf where there is none."""
+        """Return the lowest final loss, inf where there is none."""
         return min(self._finals.values(), default=math.inf)
 
     def missing(self, first=None):
@@ -122,17 +122,13 @@ def _check_runs(runs, symbols):
     wanted = 'runs: expected those of a sweep over learning_rate and norm=[None, "batch"]'
     if not runs:
         raise ValueError(f"{wanted}, got none")
-    for run in runs:
-        rate, there = run.recipe.learning_rate, len(run.parameters["output.bias"])
+    for rate in values_of(runs, "learning_rate"):
         if callable(rate) or rate == 0:
             raise ValueError(f"{wanted}, each rate a number above 0, got {rate!r}")
-        if there != symbols:
-            raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
-    for field in fields(Recipe):
-        values = list(dict.fromkeys(getattr(run.recipe, field.name) for run in runs))
-        if (
-            (field.name not in SWEPT and len(values) > 1)
-            or (field.name == "norm" and set(values) != {None, "batch"})
-            or (field.name == "learning_rate" and len(values) < 2)
-        ):
-            raise ValueError(f"{wanted}, hidden_gain and seed, got {field.name}={values}")
+    check_symbols(runs, symbols)
+    check_alike(runs, SWEPT)
+    norms, rates = values_of(runs, "norm"), values_of(runs, "learning_rate")
+    if set(norms) != set(NORMS.values()):
+        raise ValueError(f"{wanted}, got norm={norms}")
+    if len(rates) < 2:
+        raise ValueError(f"{wanted}, at least two rates, got learning_rate={rates}")
