@@ -42,7 +42,7 @@ export default () => {
       model.on("change:png", take);
       model.on("change:text", take);
       model.on("change:edition", take);
-      model.on("change:index", () => linked || turn());
+      model.on("change:index", turn);
       model.on("change:ahead", () => {
         linked = true;
         turn();
