@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 import bn_tutorial as bn
 
@@ -9,6 +10,12 @@ import bn_tutorial as bn
 @pytest.fixture(scope="session")
 def dataset():
     return bn.Dataset.from_words(bn.load_words())
+
+
+@pytest.fixture
+def ax():
+    """Axes of a figure that nothing else knows of."""
+    return Figure().subplots()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 import bn_tutorial as bn
-from bn_tutorial.explorers import activation
+from bn_tutorial import plots
+from bn_tutorial.explorers import probe
 from bn_tutorial.explorers.activation import (
     DRAWN,
     FAN_IN_6,
@@ -260,7 +261,7 @@ def test_colour_and_style_follow_the_network(explorer):
         ({"source": "repaired"}, "repaired", "hidden.0"),
     ):
         explorer.state = state
-        look = activation.plots.LOOK[label]
+        look = plots.LOOK[label]
         assert (curve.get_color(), curve.get_linestyle()) == (look["color"], look["linestyle"])
         assert into.patches[0].get_linestyle() == look["linestyle"]
         assert into.get_title() == f"into the tanh: {name}"
@@ -450,7 +451,7 @@ def test_an_error_reaches_the_test_and_the_reader(drawn, monkeypatch):
         raise ArithmeticError("no draw")
 
     with monkeypatch.context() as patch:
-        patch.setattr(activation, "draw_parameters", broken)
+        patch.setattr(probe, "draw_parameters", broken)
         with pytest.raises(ArithmeticError):
             drawn.controls["hidden_gain"].value = 5.0
         assert drawn.picture.text == "This move failed. ArithmeticError: no draw"

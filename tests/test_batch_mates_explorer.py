@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bn_tutorial as bn
+from bn_tutorial.explorers._batch_mates_panels import plot_normalization, plot_probabilities
 from bn_tutorial.explorers.batch_mates import (
     BATCH_SIZES,
     BATCHES,
@@ -177,21 +178,21 @@ def test_the_left_panel_shows_the_unit(explorer, run, dataset, change):
     stats = bn.calibrate(run, dataset.train)
     mean, std = stats.mean[0][unit].item(), stats.std[0][unit].item()
     ends = np.stack([(numbers.x - mean) / std, numbers.after.x_hat], axis=1)  # above and below
-    dots = explorer._dots.get_xydata().reshape(-1, 2, 2)
+    dots = explorer._unit.dots.get_xydata().reshape(-1, 2, 2)
     np.testing.assert_allclose(dots[:, :, 0], ends)
     assert (dots[:, :, 1] == [1, 0]).all()
-    np.testing.assert_array_equal(explorer._joins.get_segments(), dots)
-    np.testing.assert_array_equal(explorer._star.get_xydata(), dots[0])
-    np.testing.assert_array_equal(explorer._ring.get_xydata(), dots[numbers.dragged])
-    np.testing.assert_array_equal(explorer._undragged.get_xdata(), numbers.before.x_hat)
-    np.testing.assert_array_equal(explorer._was.get_xdata(), numbers.before.x_hat[:1])
-    low, middle, high = explorer._spread.get_xdata() * std + mean
+    np.testing.assert_array_equal(explorer._unit.joins.get_segments(), dots)
+    np.testing.assert_array_equal(explorer._unit.star.get_xydata(), dots[0])
+    np.testing.assert_array_equal(explorer._unit.ring.get_xydata(), dots[numbers.dragged])
+    np.testing.assert_array_equal(explorer._unit.undragged.get_xdata(), numbers.before.x_hat)
+    np.testing.assert_array_equal(explorer._unit.was.get_xdata(), numbers.before.x_hat[:1])
+    low, middle, high = explorer._unit.spread.get_xdata() * std + mean
     assert middle == pytest.approx(numbers.after.mean)
     assert [middle - low, high - middle] == pytest.approx([numbers.after.std] * 2)
-    names = [(text.get_text(), text.get_position()[0]) for text in explorer._names]
+    names = [(text.get_text(), text.get_position()[0]) for text in explorer._unit.names]
     below, above = dots[0, 1, 0], dots[numbers.dragged, 0, 0]
     assert names == [(numbers.contexts[0], below), (numbers.contexts[numbers.dragged], above)]
-    for text in explorer._ticks:
+    for text in explorer._unit.ticks:
         in_its_units = mean + text.get_position()[0] * std
         assert float(text.get_text()) == pytest.approx(in_its_units, abs=0.0501)
     (left, right), _ = explorer._axes[0].get_xlim(), explorer._axes[0].get_ylim()
@@ -213,14 +214,14 @@ def test_the_right_panel_shows_the_prediction(explorer, dataset, change):
     labels = [label.get_text() for label in ax.get_xticklabels()]
     shown = dataset.vocabulary.encode("".join(labels)).tolist()
     assert len(set(shown)) == 8
-    heights = [bar.get_height() for bar in explorer._bars]
+    heights = [bar.get_height() for bar in explorer._prediction.bars]
     np.testing.assert_array_equal(heights, numbers.after.probabilities[shown])
-    calibrated, undragged = (mark.get_ydata() for mark in explorer._marks)
+    calibrated, undragged = (mark.get_ydata() for mark in explorer._prediction.marks.values())
     np.testing.assert_array_equal(undragged, numbers.before.probabilities[shown])
     np.testing.assert_array_equal(calibrated, explorer.calibrated[state["example"]][shown])
     assert (np.diff(calibrated) <= 0).all()
     low, high = explorer.ranges[state["example"], state["batch_size"]][:, shown]
-    lines = np.array(explorer._whiskers.get_segments())
+    lines = np.array(explorer._prediction.ranges.get_segments())
     np.testing.assert_array_equal(lines[:, :, 1], np.stack([low, high], axis=1))
     assert (lines[:, :, 0] == np.arange(8)[:, None]).all()
     bold = [t.get_text() for t in ax.get_xticklabels() if t.get_weight() == "bold"]
@@ -347,7 +348,7 @@ def test_presets_drag_a_mate_and_let_go(explorer):
 def click(explorer, x, row):
     """Click at a place of the left panel's axes, as the browser reports it."""
     pixels = explorer._axes[0].transData.transform([x, row])
-    width, height = explorer.canvas.get_width_height()
+    width, height = explorer.figure.canvas.get_width_height()
     explorer._heard(None, {"click": [pixels[0] / width, pixels[1] / height]}, [])
 
 
@@ -469,3 +470,47 @@ def test_a_data_set_with_other_symbols_is_refused(run):
 def test_an_example_that_does_not_fit_is_refused(run, dataset, examples, message):
     with pytest.raises(ValueError, match=message):
         BatchMatesExplorer(run, dataset, examples=examples)
+
+
+# pictures
+
+
+def test_normalization_joins_the_two_places_of_each_example(ax):
+    lines, dots = plot_normalization(ax, [3.0, 5.0, 4.0], torch.tensor([-1.0, 1.0, 0.0]))
+    joins = [[[3, 1], [-1, 0]], [[5, 1], [1, 0]], [[4, 1], [0, 0]]]
+    np.testing.assert_array_equal(lines.get_segments(), joins)
+    np.testing.assert_array_equal(dots.get_xydata(), np.reshape(joins, (6, 2)))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["before", "after"]
+    assert list(ax.get_yticks()) == [1, 0]
+
+
+def test_normalization_may_wait_for_its_numbers(ax):
+    joins, dots = plot_normalization(ax, [], [])
+    assert len(joins.get_segments()) == len(dots.get_xydata()) == 0
+    ax.figure.canvas.draw()
+
+
+def test_probabilities_are_bars_with_their_ranges_and_marks(ax):
+    bars, whiskers, marks = plot_probabilities(
+        ax,
+        "ab.",
+        {"these mates": torch.tensor([0.5, 0.3, 0.2])},
+        ranges={"all batches": [[0.4, 0.2, 0.1], [0.6, 0.5, 0.4]]},
+        marks={"calibrated": [0.45, 0.35, 0.1], "undragged": [0.1, 0.2, 0.3]},
+    )
+    assert [bar.get_height() for bar in bars] == pytest.approx([0.5, 0.3, 0.2])
+    ends = [[[0, 0.4], [0, 0.6]], [[1, 0.2], [1, 0.5]], [[2, 0.1], [2, 0.4]]]
+    np.testing.assert_allclose(whiskers["all batches"].get_segments(), ends)
+    assert {name: list(line.get_ydata()) for name, line in marks.items()} == {
+        "calibrated": [0.45, 0.35, 0.1],
+        "undragged": [0.1, 0.2, 0.3],
+    }
+    assert len({line.get_marker() for line in marks.values()}) == 2
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "."]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "these mates",
+        "all batches",
+        "calibrated",
+        "undragged",
+    ]
+    assert ax.get_ylabel() == "probability"

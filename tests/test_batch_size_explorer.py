@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import same_color
 
 import bn_tutorial as bn
 from bn_tutorial.explorers import batch_size
+from bn_tutorial.explorers._batch_size_panels import plot_noise
 from bn_tutorial.explorers.batch_size import BatchSizeExplorer
 from bn_tutorial.explorers.size_grid import SizeGrid
 
@@ -282,12 +284,12 @@ def test_runs_that_diverged_are_shown_as_such(dataset, some_diverged, runs):
         assert np.isinf(numbers.finals[label]).sum() == 1
         _, losses = numbers.curves[label]
         assert np.isnan(losses).any(axis=1).sum() == 1
-        *_, off, crosses = explorer._marks[label]
+        off, crosses = explorer._losses.off[label][1], explorer._losses.diverged[label][1]
         (place,) = crosses.get_xdata()
         assert place == pytest.approx(2, rel=0.2)
-        assert list(crosses.get_ydata()) == [explorer._tops[1]]
+        assert list(crosses.get_ydata()) == [explorer._losses.tops[1]]
         assert 2 not in np.round(off.get_xdata())
-        assert len(explorer._marks[label][1].get_xdata()) == 1
+        assert len(explorer._losses.diverged[label][0].get_xdata()) == 1
     assert "batch norm diverged (1 of 2 seeds), layer norm diverged (1 of 2 seeds)" in explorer.text
     assert "to inf" not in explorer.text
     assert "batch_norm=inf, layer_norm=inf, plain=inf" in repr(explorer)
@@ -295,7 +297,7 @@ def test_runs_that_diverged_are_shown_as_such(dataset, some_diverged, runs):
     assert legend.get_texts()[-1].get_text() == "diverged"
     explorer.state = {"size": 64}
     assert "diverged" not in explorer.text
-    assert not len(explorer._marks["plain"][1].get_xdata())
+    assert not len(explorer._losses.diverged["plain"][0].get_xdata())
     whole = BatchSizeExplorer(runs, dataset)
     np.testing.assert_array_equal(whole.numbers.now["plain"], explorer.numbers.now["plain"])
 
@@ -340,15 +342,15 @@ def test_the_picture_shows_the_numbers(explorer, marked, n):
     for label in NORMS:
         x, losses = numbers.curves[label]
         top = curves.get_ylim()[1]
-        mean = explorer._means[label]
+        mean = explorer._losses.means[label]
         np.testing.assert_allclose(mean.get_xdata(), x)
         np.testing.assert_allclose(mean.get_ydata(), losses.mean(axis=0).clip(max=top))
         assert (mean.get_linewidth() > 2) == (label == marked)
-        segments = explorer._seeds[label].get_segments()
+        segments = explorer._losses.seeds[label].get_segments()
         np.testing.assert_allclose(np.array(segments)[:, :, 1], losses)
-        off = explorer._marks[label][0].get_xdata()
+        off = explorer._losses.off[label][0].get_xdata()
         assert off.tolist() == x[losses.mean(axis=0) > top][::3].tolist()
-        line, (low, high), (ranges,) = explorer._bars[label]
+        line, (low, high), (ranges,) = explorer._losses.errorbars[label]
         by, top = numbers.finals[label], finals.get_ylim()[1]
         np.testing.assert_allclose(line.get_xdata(), SIZES, rtol=0.1)
         np.testing.assert_allclose(line.get_ydata(), by.mean(axis=0).clip(max=top))
@@ -357,18 +359,18 @@ def test_the_picture_shows_the_numbers(explorer, marked, n):
         segments = np.array(ranges.get_segments())  # (sizes, 2, x and y)
         np.testing.assert_allclose(segments[:, :, 0].T, [line.get_xdata()] * 2)
         np.testing.assert_allclose(segments[:, :, 1].T, [low.get_ydata(), high.get_ydata()])
-        *_, off, crosses = explorer._marks[label]
+        off, crosses = explorer._losses.off[label][1], explorer._losses.diverged[label][1]
         above = by.max(axis=0) > top
         assert off.get_xdata().tolist() == line.get_xdata()[above].tolist()
         assert not len(crosses.get_xdata())
     ring, other = (line.get_xydata()[0] for line in explorer._rings)
-    np.testing.assert_allclose(ring, explorer._bars[marked][0].get_xydata()[at])
+    np.testing.assert_allclose(ring, explorer._losses.errorbars[marked][0].get_xydata()[at])
     np.testing.assert_allclose(other, [n, numbers.spread[at]])
     shares, edges, _ = drawn.patches[0].get_data()
     counts, _ = np.histogram(numbers.drawn.clip(-2.5, 2.5), 100, (-2.5, 2.5))
     np.testing.assert_allclose(shares, counts / counts.max())
     assert (edges[0], edges[-1]) == drawn.get_xlim() == (-2.5, 2.5)
-    assert [line.get_xdata()[0] for line in explorer._expected] == pytest.approx(
+    assert [line.get_xdata()[0] for line in explorer._noise.expected] == pytest.approx(
         [-(n**-0.5), n**-0.5]
     )
     np.testing.assert_array_equal(
@@ -385,12 +387,12 @@ def test_curves_off_the_picture_are_marked_now_and_then_at_its_edge(dataset, run
     for label in NORMS:
         x, losses = explorer.numbers.curves[label]
         assert (losses > top).all()
-        np.testing.assert_allclose(explorer._means[label].get_ydata(), top)
-        assert explorer._marks[label][0].get_xydata().tolist() == [[at, top] for at in x[::3]]
+        np.testing.assert_allclose(explorer._losses.means[label].get_ydata(), top)
+        assert explorer._losses.off[label][0].get_xydata().tolist() == [[at, top] for at in x[::3]]
 
 
 def test_no_bar_stands_on_another(explorer):
-    places = [explorer._bars[label][0].get_xdata() for label in NORMS]
+    places = [explorer._losses.errorbars[label][0].get_xdata() for label in NORMS]
     assert (np.diff(np.log(places), axis=0) > 0.02).all()
 
 
@@ -400,13 +402,13 @@ def test_batch_stds_have_an_axis_of_their_own(explorer):
     *_, drawn, spread = explorer.figure.axes
     assert drawn.get_xlim() == (0, 3)
     assert drawn.get_title() == "a unit's batch stds"
-    assert [line.get_xdata()[0] for line in explorer._expected] == [0.75, 1.25]
+    assert [line.get_xdata()[0] for line in explorer._noise.expected] == [0.75, 1.25]
     assert [t.get_text() for t in spread.get_legend().get_texts()] == [
         "measured",
         "1/√(2n), normal data",
     ]
     assert [t.get_text() for t in drawn.get_legend().get_texts()] == ["average", "1 ± 1/√(2n)"]
-    (average,) = explorer._average.get_xdata()
+    (average,) = explorer._noise.average.get_xdata()
     assert average == explorer.numbers.drawn.mean()
     explorer.reset()
     assert [t.get_text() for t in drawn.get_legend().get_texts()] == ["average", "± 1/√n"]
@@ -671,3 +673,19 @@ def test_any_iterable_of_runs_will_do(runs, dataset):
 
 def test_the_reader_gets_as_many_batches_as_the_docstring_says(few_batches):
     assert f"{few_batches:,}\n    batches of every size" in BatchSizeExplorer.__doc__
+
+
+# pictures
+
+
+def test_the_noise_of_a_statistic_stands_beside_its_law(ax):
+    sizes, spread, law = [2, 8, 32], [0.72, 0.34, 0.18], [0.71, 0.35, 0.18]
+    measured, expected = plot_noise(ax, sizes, torch.tensor(spread, dtype=torch.float64), law)
+    assert measured.get_xdata().tolist() == expected.get_xdata().tolist() == sizes
+    assert measured.get_ydata().tolist() == spread
+    assert expected.get_ydata().tolist() == law
+    assert (measured.get_linestyle(), measured.get_marker()) == ("None", "o")
+    assert expected.get_linestyle() == "--"
+    assert not same_color(measured.get_color(), expected.get_color())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["measured", "expected"]
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlabel()) == ("log", "log", "batch size")

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 import bn_tutorial as bn
 from bn_tutorial.explorers import calibration
+from bn_tutorial.explorers._calibration_panels import plot_excess, plot_sideways, plot_spread
 from bn_tutorial.explorers.calibration import KINDS, SIZES, CalibrationExplorer
 
 DRAWS = 4_096  # fewer than the reader gets
 RECIPE = bn.Recipe(steps=300)
+EDGES = [1.5, 2.0, 2.5, 3.0]
+SPREAD = [2, 4, 8], [[3.0, 2.5, 2.2], [2.0, 2.1, 2.1], [4.0, 3.0, 2.5]], [[1, 2, 2], [3, 2, 2]]
 STATISTICS = ("batch", "running", "calibrated")
 
 pytestmark = pytest.mark.usefixtures("one_thread", "few_draws")
@@ -433,3 +436,50 @@ def test_a_dataset_that_does_not_fit_is_refused(run):
 def test_the_reader_gets_as_many_draws_as_the_docstring_says(few_draws):
     assert f"{few_draws:,} examples are drawn" in CalibrationExplorer.__doc__
     assert all(few_draws % n == 0 for n in SIZES)
+
+
+# pictures
+
+
+def test_a_histogram_on_its_side_reaches_to_one(ax):
+    bars, mean, level = plot_sideways(ax, [0.1, 0.4, 0.2], EDGES, mean=2.4, level=2.1)
+    heights, edges, _ = bars.get_data()
+    np.testing.assert_allclose(heights, [0.25, 1, 0.5])
+    assert edges.tolist() == EDGES
+    assert bars.orientation == "horizontal"
+    assert [mean.get_ydata()[0], level.get_ydata()[0]] == [2.4, 2.1]
+    assert mean.get_linestyle() != level.get_linestyle()
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1.05), (1.5, 3.0))
+
+
+def test_a_histogram_on_its_side_may_be_empty(ax):
+    steps, *_ = plot_sideways(ax, [0, 0], [1, 2, 3], mean=float("nan"), level=2)
+    assert steps.get_data().values.tolist() == [0, 0]
+    ax.figure.canvas.draw()
+
+
+def test_spread_shows_mean_range_reference_and_level(ax):
+    sizes, (mean, low, high), reference = SPREAD
+    within, *lines = plot_spread(ax, *SPREAD, 2.1)
+    assert [list(line.get_ydata()) for line in lines] == [mean, *reference, [2.1, 2.1]]
+    vertices = {tuple(point) for point in within.get_paths()[0].vertices.tolist()}
+    assert set(zip(sizes * 2, low + high, strict=True)) <= vertices
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "8 in 10 batches",
+        "mean",
+        "8 in 10, calibrated",
+        "whole split, calibrated",
+    ]
+    assert ax.get_xscale() == "log"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("batch size", "loss of a batch (nats)")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["4"]
+    assert {text.get_text() for text in ax.get_xticklabels(minor=True)} == {""}
+
+
+def test_excess_shows_numbers_of_either_sign(ax):
+    line = plot_excess(ax, [2, 4, 8], [1.0, 0.2, -0.001])
+    zero = next(other for other in ax.lines if other is not line)
+    assert [list(line.get_ydata()), list(zero.get_ydata())] == [[1.0, 0.2, -0.001], [0, 0]]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "symlog")
+    ax.figure.canvas.draw()
+    assert {"0", "0.1", "1"} <= {text.get_text() for text in ax.get_yticklabels()}

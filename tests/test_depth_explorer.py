@@ -228,6 +228,16 @@ def profile(explorer, number):
     return [line for line in lines if line.get_visible() and line.get_markersize() == 4]
 
 
+def test_profiles_count_layers_from_one_and_differ_in_marks(explorer):
+    for ax in explorer.figure.axes[:3]:
+        plain, shown = ax.lines[:2]
+        assert (plain.get_marker(), shown.get_marker()) == ("o", "s")
+        assert plain.get_linestyle() != shown.get_linestyle()
+        assert list(ax.get_xticks()) == list(range(1, 11))
+        assert ax.get_xlabel() == "hidden layer"
+        assert ax.get_legend() is None
+
+
 def test_the_profiles_have_a_point_for_each_layer(explorer):
     explorer.state = {"depth": 7, "layer": 2}
     shown, plain = explorer.numbers.shown, explorer.numbers.plain

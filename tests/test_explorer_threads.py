@@ -16,7 +16,8 @@ from bn_tutorial.explorers import (
     DepthExplorer,
     MomentumExplorer,
 )
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.explorer import Explorer
 
 SECONDS = 30  # after which a thread is taken for stuck
 
@@ -25,6 +26,7 @@ class Line(Explorer):
     """A straight line, quickly drawn: slope by slider, sign and height by menus."""
 
     def __init__(self, *, flip="slope", state=None, wait=0.0):
+        super().__init__()
         controls = {
             "slope": slider("slope", range(7), 3, "{}"),
             "sign": choice("sign", {"up": 1, "down": -1}),
@@ -32,7 +34,7 @@ class Line(Explorer):
         }
         self.wait = wait
         presets = {"steep": {"slope": 6, "height": 8}, "falling": {"slope": 2, "sign": -1}}
-        super().__init__(controls, flip=flip, presets=presets, state=state, size=(1.2, 1))
+        self.set_up(controls, flip=flip, presets=presets, state=state, size=(1.2, 1))
 
     def compute(self, state):
         time.sleep(self.wait)
@@ -67,12 +69,14 @@ class Browser:
         self.pages, self.model, self.updates = {}, picture.get_state(), []
         self.seen = []  # edition, page, (png, text) of all that ever came
         self._put(self.model["page"], (self.model["png"], self.model["text"]))
-        picture.send_state = lambda keys: self.take(picture.get_state(keys))
+        picture.send_state = lambda key: self.take(picture.get_state(key))
         picture.send = self.take_page
         picture._handle_custom_msg({"ready": True}, [])
 
     def take(self, state):
         self.updates.append(set(state))
+        if set(state) == {"index"}:  # it has a link, and pays no attention
+            return
         if state.get("edition", self.model["edition"]) != self.model["edition"]:
             self.pages.clear()
         self.model |= state
@@ -297,7 +301,7 @@ def test_a_message_of_the_picture_does_not_tear_a_new_edition_apart(monkeypatch)
         begun.wait()
         explorer.controls["sign"].value = -1
 
-    in_threads(lambda: message(explorer.picture, {"index": 0}), move)
+    in_threads(lambda: message(explorer.picture, {"ahead": 0}), move)
     assert browser.updates == [{"png", "text", "edition"}]
 
 

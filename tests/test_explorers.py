@@ -7,9 +7,11 @@ import time
 import ipywidgets
 import numpy as np
 import pytest
+import traitlets
 from PIL import Image
 
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.picture import Picture
 
 
@@ -17,6 +19,7 @@ class Line(Explorer):
     """A straight line: slope by slider, sign by menu, height of the axes by checkbox."""
 
     def __init__(self, *, flip=None, state=None):
+        super().__init__()
         controls = {
             "slope": slider("slope", range(5), 1, "{}"),
             "sign": choice("sign", {"up": 1, "down": -1}),
@@ -26,7 +29,7 @@ class Line(Explorer):
         }
         self.broken, self.computed, self.clicks = False, 0, []
         presets = {"steep": {"slope": 4}, "falling": {"slope": 2, "sign": -1}}
-        super().__init__(controls, flip=flip, presets=presets, state=state, size=(3, 2))
+        self.set_up(controls, flip=flip, presets=presets, state=state, size=(3, 2))
 
     def compute(self, state):
         if self.broken:
@@ -134,6 +137,43 @@ def test_a_state_can_be_printed_and_passed_back_in(line):
     line.state = {"slope": 2, "sign": -1, "offset": 0.5}
     assert Line(state=line.state).state == line.state
     assert line.state == {"slope": 2, "sign": -1, "tall": False, "offset": 0.5, "gain": 1.0}
+
+
+def test_a_state_can_be_observed_when_the_picture_stands(line):
+    seen = []
+    line.observe(lambda change: seen.append((change.new, line.picture.text)), "state")
+    line.controls["slope"].value = 3
+    line.state = {"slope": 2, "sign": -1}
+    line.state = {"slope": 2}  # nothing new
+    assert [(state["slope"], state["sign"]) for state, _ in seen] == [(3, 1), (2, -1)]
+    assert [text[-2:] for _, text in seen] == [" 3", "-2"]
+    assert seen[-1][0] == line.state
+
+
+def test_states_can_be_linked(line):
+    other = Line(state={"slope": 4, "tall": True})
+    link = traitlets.link((line, "state"), (other, "state"))
+    assert other.state == line.state
+    other.controls["slope"].value = 2
+    assert line.text == other.text == "a line that rises by 2"
+    line.state = {"sign": -1}
+    assert other.picture.png == line.picture.png
+    link.unlink()
+
+
+def test_a_state_that_was_read_is_the_reader_s_own(line):
+    line.state["slope"] = 4
+    assert line.state["slope"] == line.controls["slope"].value == 1
+
+
+def test_the_state_is_that_of_the_controls_even_if_it_can_t_be_shown(line):
+    line.broken = True
+    with pytest.raises(ArithmeticError):
+        line.state = {"slope": 3}
+    assert line.state["slope"] == line.controls["slope"].value == 3
+    line.broken = False
+    line.state = {"slope": 3}
+    assert (line.error, line.picture.text) == (None, "a line that rises by 3")
 
 
 def test_reset_leads_to_the_default_wherever_an_explorer_started():
@@ -256,12 +296,13 @@ def test_pages_are_drawn_ahead_nearest_first_once_a_browser_asks(sent):
     assert line.draws == 1
 
 
-def test_a_move_to_a_drawn_page_sends_nothing(sent):
+def test_a_move_to_a_drawn_page_sends_its_number_alone(sent):
     line = Line(flip="slope")
     draw_ahead(line)
     sent.clear()
     line.controls["slope"].value = 4
-    assert sent == []
+    assert sent == [{"state": {"index"}}]
+    assert line.picture.index == 4
     assert line.text == "a line that rises by 4"
     assert line.numbers["slope"] == 4
 
@@ -270,7 +311,8 @@ def test_a_move_to_a_page_that_was_not_drawn_yet_sends_it(sent):
     line = Line(flip="slope")
     sent.clear()
     line.controls["slope"].value = 4
-    assert [message["page"] for message in sent] == [4]
+    assert [message.get("page") for message in sent] == [4, None]
+    assert sent[1] == {"state": {"index"}}
 
 
 def test_a_move_of_another_control_begins_a_new_edition(sent):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ipywidgets import SelectionSlider
 
 import bn_tutorial as bn
-from bn_tutorial.explorers import learning_rate
+from bn_tutorial.explorers import background
 from bn_tutorial.explorers.grid import Grid
 from bn_tutorial.explorers.learning_rate import GAINS, RATES, LearningRateExplorer
 from bn_tutorial.parallel import Watch
@@ -54,7 +54,7 @@ def shown(explorer):
 
 
 def finals(explorer, label="plain"):
-    line, *_ = explorer._bars[label]
+    line, *_ = explorer._panels.errorbars[label]
     return line.get_xydata()
 
 
@@ -101,8 +101,8 @@ def test_seeds_give_mean_and_range_and_the_curves_of_the_first(dataset, several_
     first = find(several_seeds, seed=3, norm=None, learning_rate=0.1)
     np.testing.assert_array_equal(numbers.curves["plain"][1], first.loss)
     assert numbers.picked["plain"] == pytest.approx(by_hand[:, 0].mean().item())
-    line, (low, high), (ranges,) = explorer._bars["plain"]
-    top = explorer._top[1]
+    line, (low, high), (ranges,) = explorer._panels.errorbars["plain"]
+    top = explorer._panels.tops[1]
     assert (by_hand[:, 0] < top).all()
     mean, least, most = by_hand.mean(0), by_hand.amin(0), by_hand.amax(0)
     np.testing.assert_allclose(line.get_ydata(), mean.clip(max=top), rtol=1e-6)
@@ -125,11 +125,11 @@ def test_a_long_run_is_smoothed(dataset):
 
 def test_what_is_too_high_stands_at_the_upper_edge_with_a_mark(explorer):
     look_at(explorer, learning_rate=3e38)
-    left, right = explorer._top
+    left, right = explorer._panels.tops
     for label in NORMS:
         by = explorer.numbers.finals[label][0]
         np.testing.assert_allclose(finals(explorer, label)[:, 1], np.minimum(by, right))
-        marks = explorer._marks[label]
+        marks = explorer._panels.marks[label]
         np.testing.assert_allclose(
             marks["failed"].get_xydata(),
             np.stack([SMALL, np.minimum(by, right)], axis=1)[by > math.log(28)],
@@ -138,20 +138,22 @@ def test_what_is_too_high_stands_at_the_upper_edge_with_a_mark(explorer):
         assert marks["picked"].get_xydata().tolist() == [[3e38, right]]
     look_at(explorer, learning_rate=0.1)
     for label in NORMS:
-        assert explorer._marks[label]["diverged"].get_xydata().size == 0
+        assert explorer._panels.marks[label]["diverged"].get_xydata().size == 0
         picked = explorer.numbers.picked[label]
-        assert explorer._marks[label]["picked"].get_xydata().tolist() == [[0.1, min(picked, right)]]
+        assert explorer._panels.marks[label]["picked"].get_xydata().tolist() == [
+            [0.1, min(picked, right)]
+        ]
 
 
 def test_losses_off_the_picture_are_marked_and_no_others(explorer):
     for rate in SMALL[:3]:
         look_at(explorer, learning_rate=rate)
         for label in NORMS:
-            curve = explorer._curves[label].get_ydata()
+            curve = explorer._panels.curves[label].get_ydata()
             raw = explorer.numbers.curves[label][1]
-            np.testing.assert_allclose(curve, np.minimum(raw, explorer._top[0]))
-            off = explorer._marks[label]["off"].get_xdata()
-            assert bool(len(off)) == bool((raw > explorer._top[0]).any())
+            np.testing.assert_allclose(curve, np.minimum(raw, explorer._panels.tops[0]))
+            off = explorer._panels.marks[label]["off"].get_xdata()
+            assert bool(len(off)) == bool((raw > explorer._panels.tops[0]).any())
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ def test_an_error_is_told_and_the_next_move_works(explorer, monkeypatch):
 
 @pytest.mark.parametrize(("place", "rate"), [(0.02, 0.01), (0.2, 0.1), (2.0, 1.0), (1e36, 3e38)])
 def test_a_click_on_the_final_losses_picks_the_nearest_rate(explorer, place, rate):
-    x, y = explorer._axes[1].transData.transform((place, 3.0))
+    x, y = explorer._panels.axes[1].transData.transform((place, 3.0))
     explorer.state = {"learning_rate": 0.01 if rate != 0.01 else 1.0}
     explorer._heard(None, {"click": [x / 900, y / 380]}, [])
     assert explorer.state["learning_rate"] == rate
@@ -252,7 +254,7 @@ def test_a_click_on_the_final_losses_picks_the_nearest_rate(explorer, place, rat
 
 def test_a_click_elsewhere_does_nothing(explorer):
     before = shown(explorer)
-    x, y = explorer._axes[0].transData.transform((30, 3.0))
+    x, y = explorer._panels.axes[0].transData.transform((30, 3.0))
     for place in [(x, y), (0, 0), (899, 379)]:
         explorer.clicked(*place)
     assert shown(explorer) == before
@@ -300,7 +302,7 @@ def test_an_exact_rate_is_trained_and_shown(dataset, explorer, runs):
     explorer.state = {"hidden_gain": 5.0}
     assert "plain is not trained at this rate and gain; batch norm is not" in explorer.text
     assert len(finals(explorer)) == 4
-    assert len(explorer._curves["plain"].get_ydata()) == 0
+    assert len(explorer._panels.curves["plain"].get_ydata()) == 0
     explorer.reset()
     assert explorer.numbers.picked["plain"] == pytest.approx(
         find(runs, learning_rate=0.1, hidden_gain=1.0, norm=None).loss[57:].mean().item()
@@ -344,8 +346,8 @@ def test_a_rate_beyond_the_axis_is_said_to_be_there(dataset, several_seeds):
     explorer.train_here()
     assert "Learning rate 3e+38 (beyond the axis)" in explorer.text
     assert "batch norm diverges, its loss is not finite at step 1 (" in explorer.text
-    edge = explorer._axes[1].get_xlim()[1]
-    assert list(explorer._marks["plain"]["picked"].get_xdata()) == [edge]
+    edge = explorer._panels.axes[1].get_xlim()[1]
+    assert list(explorer._panels.marks["plain"]["picked"].get_xdata()) == [edge]
     assert "seeds" not in explorer.text  # it was trained with the first only
 
 
@@ -362,7 +364,7 @@ def test_lower_losses_than_ever_move_the_axes_once(explorer, monkeypatch):
     monkeypatch.setattr(Grid, "best", lambda grid: 0.31)
     explorer.refresh(anew=True)
     assert explorer.draws == 2
-    assert explorer._axes[0].get_ylim()[0] == explorer._axes[1].get_ylim()[0] == 0.2
+    assert explorer._panels.axes[0].get_ylim()[0] == explorer._panels.axes[1].get_ylim()[0] == 0.2
     explorer.state = {"learning_rate": 1.0}
     assert explorer.draws == 2
 
@@ -447,14 +449,14 @@ def test_curves_grow_while_the_loop_goes_on(dataset, runs):
         assert buttons(explorer) == [False, False, True]
         assert explorer.exact.disabled
         await until(lambda: len(explorer.grid.growing) == 2)
-        await until(lambda: len(explorer._curves["plain"].get_ydata()) > 2)
-        length = len(explorer._curves["plain"].get_ydata())
+        await until(lambda: len(explorer._panels.curves["plain"].get_ydata()) > 2)
+        length = len(explorer._panels.curves["plain"].get_ydata())
         picture, bar = shown(explorer)[0], explorer._bar.value
         assert 0 < length < 100
         assert 0 < bar < explorer._bar.max == 8_000
         assert "plain is in training" in explorer.text
         assert explorer.training.done() is False
-        await until(lambda: len(explorer._curves["plain"].get_ydata()) > length)
+        await until(lambda: len(explorer._panels.curves["plain"].get_ydata()) > length)
         assert shown(explorer)[0] != picture
         assert explorer._bar.value > bar
         explorer.state = {"learning_rate": 1.0}  # the reader looks elsewhere meanwhile
@@ -462,7 +464,7 @@ def test_curves_grow_while_the_loop_goes_on(dataset, runs):
         explorer.state = {"learning_rate": 0.37}
         await explorer.training
         assert buttons(explorer) == [True, False, False]
-        assert len(explorer._curves["plain"].get_ydata()) == 100
+        assert len(explorer._panels.curves["plain"].get_ydata()) == 100
         assert "plain ends at" in explorer.text
         for label, norm in NORMS.items():
             recipe = replace(RECIPE, steps=4_000, learning_rate=0.37, norm=norm)
@@ -554,7 +556,7 @@ def test_an_error_in_the_worker_is_told_and_the_explorer_lives_on(dataset, runs,
     async def main():
         explorer = LearningRateExplorer(dataset, runs)
         with monkeypatch.context() as broken:
-            broken.setattr(learning_rate, "sweep", broken_sweep)
+            broken.setattr(background, "sweep", broken_sweep)
             explorer._train_button.click()
             await asyncio.wait([explorer.training])
         assert "RuntimeError: no cores left" in explorer.picture.text
@@ -571,7 +573,7 @@ def test_an_error_in_the_worker_is_told_and_the_explorer_lives_on(dataset, runs,
 
 
 def test_without_a_loop_an_error_in_the_worker_is_raised(explorer, monkeypatch):
-    monkeypatch.setattr(learning_rate, "sweep", broken_sweep)
+    monkeypatch.setattr(background, "sweep", broken_sweep)
     with pytest.raises(RuntimeError, match="no cores left"):
         explorer.train_here()
     assert "RuntimeError: no cores left" in explorer.picture.text
@@ -629,8 +631,8 @@ def test_runs_that_are_no_grid_are_refused(dataset, runs):
         (one_rate, r"got learning_rate=\[0\.1\]"),
         (changed(learning_rate=0), "each rate a number above 0, got 0"),
         (changed(learning_rate=bn.StepDecay(1, 0.1, 5)), "each rate a number above 0, got StepD"),
-        (changed(steps=50), r"and seed, got steps=\[50, 60\]"),
-        (changed(hidden=50), r"and seed, got hidden=\[50, 100\]"),
+        (changed(steps=50), r"the same steps in all, got steps=\[50, 60\]"),
+        (changed(hidden=50), r"the same hidden in all, got hidden=\[50, 100\]"),
     ]:
         with pytest.raises(ValueError, match=r"^runs: expected .*" + message):
             LearningRateExplorer(dataset, wrong)

@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import same_color
 
 import bn_tutorial as bn
+from bn_tutorial.explorers._momentum_panels import plot_bars, plot_tracking, plot_weights
 from bn_tutorial.explorers.momentum import MOMENTA, MomentumExplorer
 
 STEPS = 700
@@ -171,3 +173,37 @@ def test_a_run_without_recorded_statistics_is_refused(dataset):
     run = bn.train(dataset, bn.Recipe(steps=5), record=None)
     with pytest.raises(ValueError, match=r"^run: expected one with one BatchNorm"):
         MomentumExplorer(run, dataset)
+
+
+# pictures
+
+
+def test_tracking_shows_the_range_of_the_batches_the_running_value_and_the_level(ax):
+    envelope, running, level = plot_tracking(ax, [1, 2], [[0, 1], [2, 3]], [1, 2], 1.5)
+    assert {tuple(point) for point in envelope.get_paths()[0].vertices} == {
+        *((1, 0), (2, 1), (1, 2), (2, 3))
+    }
+    assert running.get_xydata().tolist() == [[1, 1], [2, 2]]
+    assert level.get_ydata() == [1.5, 1.5]
+    assert running.get_linestyle() != level.get_linestyle()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "batches",
+        "running",
+        "calibrated",
+    ]
+
+
+def test_weights_stand_on_logarithmic_axes_and_the_start_value_at_the_oldest_batch(ax):
+    batches, start = plot_weights(ax, [1, 10], [0.1, 0.01], 0.5)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert batches.get_xydata().tolist() == [[1, 0.1], [10, 0.01]]
+    assert start.get_xydata().tolist() == [[10, 0.5]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["batch", "start value"]
+
+
+def test_bars_have_their_names_and_differ_in_colour(ax):
+    bars = plot_bars(ax, {"one": 1.0, "two": 2.0}, "loss (nats)")
+    assert [bar.get_height() for bar in bars] == [1.0, 2.0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["one", "two"]
+    assert not same_color(*(bar.get_facecolor() for bar in bars))
+    assert ax.get_ylabel() == "loss (nats)"

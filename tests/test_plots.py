@@ -17,8 +17,6 @@ CURVES = {"plain": ([0, 1, 2], torch.tensor([3.0, 2.0, 1.0])), "batch norm": ([0
 GROUPS = {"plain": torch.zeros(4, 2), "batch norm": torch.ones(3)}
 FINAL = {"batch norm": torch.tensor([[2.0, 3.0], [2.5, 4.0], [3.0, 4.4]])}  # (seeds, values)
 WINDOW = [("...", "o"), ("..o", "x"), (".ox", ".")]
-SIDEWAYS = [0.1, 0.4, 0.2], [1.5, 2.0, 2.5, 3.0]  # shares, edges
-SPREAD = [2, 4, 8], [[3.0, 2.5, 2.2], [2.0, 2.1, 2.1], [4.0, 3.0, 2.5]], [[1, 2, 2], [3, 2, 2]]
 DRAW = {
     plots.plot_loss: lambda ax: plots.plot_loss(CURVES, levels={"uniform": 3.3}, ax=ax),
     plots.plot_histograms: lambda ax: plots.plot_histograms(GROUPS, limits=(-2, 2), ax=ax),
@@ -28,18 +26,6 @@ DRAW = {
     plots.plot_final_losses: lambda ax: plots.plot_final_losses(
         [1, 2], FINAL, xlabel="rate", ax=ax
     ),
-    plots.plot_normalization: lambda ax: plots.plot_normalization([3.0, 5.0], [-1.0, 1.0], ax=ax),
-    plots.plot_probabilities: lambda ax: plots.plot_probabilities("ab", {"p": [0.3, 0.7]}, ax=ax),
-    plots.plot_tracking: lambda ax: plots.plot_tracking(
-        [1, 2], [[0, 1], [2, 3]], [1, 2], level=1.5, ax=ax
-    ),
-    plots.plot_weights: lambda ax: plots.plot_weights([1, 10], [0.1, 0.01], left=0.5, ax=ax),
-    plots.plot_by_layer: lambda ax: plots.plot_by_layer({"plain": [0.5, 0.2]}, ax=ax),
-    plots.plot_bars: lambda ax: plots.plot_bars({"one": 1.0, "two": 2.0}, ylabel="loss", ax=ax),
-    plots.plot_sideways: lambda ax: plots.plot_sideways(*SIDEWAYS, mean=2.4, level=2.1, ax=ax),
-    plots.plot_spread: lambda ax: plots.plot_spread(*SPREAD, level=2.1, ax=ax),
-    plots.plot_excess: lambda ax: plots.plot_excess([2, 4, 8], [1.0, 0.2, -0.001], ax=ax),
-    plots.plot_noise: lambda ax: plots.plot_noise([2, 4], [0.8, 0.5], [0.7, 0.5], ax=ax),
 }
 every_plot = pytest.mark.parametrize("function", DRAW, ids=lambda function: function.__name__)
 
@@ -62,13 +48,18 @@ def ax():
     return left
 
 
+def axes(drawn):
+    """Return the axes of what a plot function returned: themselves, or with artists by name."""
+    return getattr(drawn, "ax", drawn)
+
+
 def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 @every_plot
 def test_a_plot_draws_on_the_axes_it_is_given_and_returns_them(function, ax):
-    assert DRAW[function](ax) is ax
+    assert axes(DRAW[function](ax)) is ax
     assert ax.has_data() or ax.texts
     assert not plt.gca().has_data()
     ax.figure.canvas.draw()
@@ -77,7 +68,7 @@ def test_a_plot_draws_on_the_axes_it_is_given_and_returns_them(function, ax):
 @every_plot
 def test_without_axes_a_plot_takes_the_current_ones(function, ax):
     current = plt.gca()
-    drawn = DRAW[function](None)
+    drawn = axes(DRAW[function](None))
     assert isinstance(drawn, Axes)
     assert drawn is current
     assert not ax.has_data()
@@ -91,12 +82,14 @@ def test_the_axes_are_a_keyword(function):
 
 
 def test_loss_curves_show_the_data_in_the_look_of_their_networks(ax):
-    plots.plot_loss(CURVES, ax=ax)
-    assert [line.get_label() for line in ax.lines] == legend(ax) == ["plain", "batch norm"]
-    for line, (steps, losses) in zip(ax.lines, CURVES.values(), strict=True):
+    lines = plots.plot_loss(CURVES, ax=ax).lines
+    assert list(lines) == legend(ax) == ["plain", "batch norm"]
+    assert [*lines.values()] == [*ax.lines]
+    for label, (steps, losses) in CURVES.items():
+        line = lines[label]
         np.testing.assert_array_equal(line.get_xdata(), steps)
         np.testing.assert_array_equal(line.get_ydata(), losses)
-        look = plots.LOOK[line.get_label()]
+        look = plots.LOOK[label]
         assert same_color(line.get_color(), look["color"])
         assert line.get_linestyle() == look["linestyle"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss (nats)")
@@ -104,6 +97,19 @@ def test_loss_curves_show_the_data_in_the_look_of_their_networks(ax):
 
 def test_one_loss_curve_needs_no_legend(ax):
     plots.plot_loss({"lr 0.1": CURVES["plain"]}, ax=ax)
+    assert ax.get_legend() is None
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: plots.plot_loss(CURVES, legend=False, ax=ax),
+        lambda ax: plots.plot_histograms(GROUPS, limits=(-2, 2), legend=False, ax=ax),
+        lambda ax: plots.plot_final_losses([1, 2], FINAL, xlabel="rate", legend=False, ax=ax),
+    ],
+)
+def test_a_legend_can_be_left_out(ax, draw):
+    draw(ax)
     assert ax.get_legend() is None
 
 
@@ -133,24 +139,25 @@ def histogram(patch):
 
 def test_histograms_show_the_share_of_each_bin(ax):
     values = torch.tensor([[-0.9, -0.8], [0.1, 0.9]])
-    plots.plot_histograms({"plain": values}, limits=(-1, 1), bins=4, xlabel="output", ax=ax)
-    edges, shares = histogram(ax.patches[0])
+    named = {"limits": (-1, 1), "bins": 4, "xlabel": "output", "ax": ax}
+    steps = plots.plot_histograms({"plain": values}, **named).steps["plain"]
+    edges, shares = histogram(steps)
     np.testing.assert_allclose(edges, [-1, -0.5, 0, 0.5])
     np.testing.assert_allclose(shares, [0.5, 0, 0.25, 0.25])
-    assert same_color(ax.patches[0].get_edgecolor()[:3], plots.ORANGE)
+    assert same_color(steps.get_edgecolor()[:3], plots.ORANGE)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("output", "share")
     assert ax.get_legend() is None
 
 
 def test_histograms_count_what_lies_outside_in_the_outermost_bins(ax):
     values = torch.tensor([-50.0, -2.0, 0.1, 7.0])
-    plots.plot_histograms({"plain": values}, limits=(-1, 1), bins=4, ax=ax)
-    np.testing.assert_allclose(histogram(ax.patches[0])[1], [0.5, 0, 0.25, 0.25])
+    drawn = plots.plot_histograms({"plain": values}, limits=(-1, 1), bins=4, ax=ax)
+    np.testing.assert_allclose(histogram(drawn.steps["plain"])[1], [0.5, 0, 0.25, 0.25])
 
 
 def test_histograms_of_groups_of_any_size_add_up_to_one(ax):
-    plots.plot_histograms(GROUPS, limits=(-2, 2), ax=ax)
-    assert [histogram(patch)[1].sum() for patch in ax.patches] == pytest.approx([1, 1])
+    steps = plots.plot_histograms(GROUPS, limits=(-2, 2), ax=ax).steps
+    assert [histogram(steps[label])[1].sum() for label in GROUPS] == pytest.approx([1, 1])
     assert legend(ax) == ["plain", "batch norm"]
 
 
@@ -163,10 +170,9 @@ def test_bins_count_everything_but_what_is_not_a_number():
 
 def test_histograms_of_unknown_labels_differ_in_colour(ax):
     values = torch.tensor([0.5])
-    plots.plot_histograms({"start": values, "end": values}, limits=(0, 1), ax=ax)
-    first, second = ax.patches
-    assert not same_color(first.get_facecolor(), second.get_facecolor())
-    assert all(same_color(p.get_facecolor(), p.get_edgecolor()) for p in ax.patches)
+    steps = plots.plot_histograms({"start": values, "end": values}, limits=(0, 1), ax=ax).steps
+    assert not same_color(steps["start"].get_facecolor(), steps["end"].get_facecolor())
+    assert all(same_color(s.get_facecolor(), s.get_edgecolor()) for s in steps.values())
 
 
 @pytest.mark.parametrize("scale", [0.01, 100])
@@ -178,18 +184,17 @@ def test_histograms_keep_their_limits_whatever_the_values(ax, scale):
 
 def test_saturation_is_black_beyond_the_threshold(ax):
     activations = torch.tensor([[0.98, -0.98, 0.97], [0.5, 0.0, -1.0]])
-    plots.plot_saturation(activations, ax=ax)
-    (image,) = ax.images
+    image = plots.plot_saturation(activations, ax=ax).image
     assert image.get_array().tolist() == [[True, True, False], [False, False, True]]
     assert image.get_clim() == (0, 1)
     assert image.to_rgba(np.array([[0.0, 1.0]]))[0, :, 0].tolist() == [1, 0]  # white, black
-    plots.plot_saturation(activations, threshold=0.4, ax=ax)
-    assert ax.images[1].get_array().tolist() == [[True, True, True], [True, False, True]]
+    image = plots.plot_saturation(activations, threshold=0.4, ax=ax).image
+    assert image.get_array().tolist() == [[True, True, True], [True, False, True]]
 
 
 def test_saturation_of_no_or_all_units_keeps_its_colours(ax):
-    plots.plot_saturation(torch.ones(2, 2), ax=ax)
-    assert (ax.images[0].to_rgba(ax.images[0].get_array())[..., :3] == 0).all()
+    image = plots.plot_saturation(torch.ones(2, 2), ax=ax).image
+    assert (image.to_rgba(image.get_array())[..., :3] == 0).all()
 
 
 def test_window_shows_every_symbol_and_marks_the_targets(ax):
@@ -208,8 +213,8 @@ def test_window_shows_every_symbol_and_marks_the_targets(ax):
 
 
 def test_shares_are_bars_with_their_labels(ax):
-    plots.plot_shares(["a", "b", "."], torch.tensor([0.5, 0.3, 0.2]), ax=ax)
-    assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.5, 0.3, 0.2])
+    bars = plots.plot_shares(["a", "b", "."], torch.tensor([0.5, 0.3, 0.2]), ax=ax).bars
+    assert [bar.get_height() for bar in bars] == pytest.approx([0.5, 0.3, 0.2])
     assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "."]
     assert ax.get_xlim() == (-0.7, 2.7)
     assert not ax.lines
@@ -229,9 +234,9 @@ def test_shares_are_compared_with_a_level_without_a_name(ax):
 
 
 def test_final_losses_show_mean_and_spread_of_the_seeds(ax):
-    plots.plot_final_losses([0.1, 1.0], FINAL, xlabel="rate", levels={"uniform": 3.3}, ax=ax)
-    (bars,) = ax.containers
-    line, caps, (spread,) = bars
+    named = {"xlabel": "rate", "levels": {"uniform": 3.3}, "ax": ax}
+    drawn = plots.plot_final_losses([0.1, 1.0], FINAL, **named)
+    line, caps, (spread,) = drawn.errorbars["batch norm"]
     np.testing.assert_allclose(line.get_xydata(), [[0.1, 2.5], [1.0, 3.8]], rtol=1e-6)
     low, high = (cap.get_ydata().astype(float) for cap in caps)
     np.testing.assert_allclose([low, high], [[2.0, 3.0], [3.0, 4.4]], rtol=1e-6)
@@ -252,145 +257,8 @@ def test_final_losses_may_be_the_same_for_all_seeds(ax):
 @pytest.mark.parametrize("diverged", [float("nan"), float("inf")])
 def test_final_losses_leave_out_what_diverged(ax, diverged):
     losses = torch.tensor([[2.0, diverged], [3.0, 4.0]])
-    plots.plot_final_losses([1, 2], {"plain": losses}, xlabel="rate", ax=ax)
-    assert ax.lines[0].get_ydata()[0] == 2.5
-    assert not np.isfinite(ax.lines[0].get_ydata()[1])
+    drawn = plots.plot_final_losses([1, 2], {"plain": losses}, xlabel="rate", ax=ax)
+    line, *_ = drawn.errorbars["plain"]
+    assert line.get_ydata()[0] == 2.5
+    assert not np.isfinite(line.get_ydata()[1])
     ax.figure.canvas.draw()
-
-
-def test_tracking_shows_the_range_of_the_batches_the_running_value_and_the_level(ax):
-    plots.plot_tracking([1, 2], [[0, 1], [2, 3]], [1, 2], level=1.5, ax=ax)
-    (envelope,) = ax.collections
-    assert {tuple(point) for point in envelope.get_paths()[0].vertices} == {
-        *((1, 0), (2, 1), (1, 2), (2, 3))
-    }
-    running, level = ax.lines
-    assert running.get_xydata().tolist() == [[1, 1], [2, 2]]
-    assert level.get_ydata() == [1.5, 1.5]
-    assert running.get_linestyle() != level.get_linestyle()
-    assert legend(ax) == ["batches", "running", "calibrated"]
-
-
-def test_weights_stand_on_logarithmic_axes_and_the_start_value_at_the_oldest_batch(ax):
-    plots.plot_weights([1, 10], [0.1, 0.01], left=0.5, ax=ax)
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    batches, start = ax.lines
-    assert batches.get_xydata().tolist() == [[1, 0.1], [10, 0.01]]
-    assert start.get_xydata().tolist() == [[10, 0.5]]
-    assert legend(ax) == ["batch", "start value"]
-
-
-def test_bars_have_their_names_and_differ_in_colour(ax):
-    plots.plot_bars({"one": 1.0, "two": 2.0}, ylabel="loss (nats)", ax=ax)
-    assert [bar.get_height() for bar in ax.patches] == [1.0, 2.0]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["one", "two"]
-    assert not same_color(*(bar.get_facecolor() for bar in ax.patches))
-    assert ax.get_ylabel() == "loss (nats)"
-
-
-def test_normalization_joins_the_two_places_of_each_example(ax):
-    plots.plot_normalization([3.0, 5.0, 4.0], torch.tensor([-1.0, 1.0, 0.0]), ax=ax)
-    joins = [[[3, 1], [-1, 0]], [[5, 1], [1, 0]], [[4, 1], [0, 0]]]
-    (lines,), (dots,) = ax.collections, ax.lines
-    np.testing.assert_array_equal(lines.get_segments(), joins)
-    np.testing.assert_array_equal(dots.get_xydata(), np.reshape(joins, (6, 2)))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["before", "after"]
-    assert list(ax.get_yticks()) == [1, 0]
-
-
-def test_normalization_may_wait_for_its_numbers(ax):
-    plots.plot_normalization([], [], ax=ax)
-    assert len(ax.collections[0].get_segments()) == len(ax.lines[0].get_xydata()) == 0
-    ax.figure.canvas.draw()
-
-
-def test_probabilities_are_bars_with_their_ranges_and_marks(ax):
-    plots.plot_probabilities(
-        "ab.",
-        {"these mates": torch.tensor([0.5, 0.3, 0.2])},
-        ranges={"all batches": [[0.4, 0.2, 0.1], [0.6, 0.5, 0.4]]},
-        marks={"calibrated": [0.45, 0.35, 0.1], "undragged": [0.1, 0.2, 0.3]},
-        ax=ax,
-    )
-    assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.5, 0.3, 0.2])
-    ends = [[[0, 0.4], [0, 0.6]], [[1, 0.2], [1, 0.5]], [[2, 0.1], [2, 0.4]]]
-    np.testing.assert_allclose(ax.collections[0].get_segments(), ends)
-    assert [list(line.get_ydata()) for line in ax.lines] == [[0.45, 0.35, 0.1], [0.1, 0.2, 0.3]]
-    assert len({line.get_marker() for line in ax.lines}) == 2
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "."]
-    assert legend(ax) == ["these mates", "all batches", "calibrated", "undragged"]
-    assert ax.get_ylabel() == "probability"
-
-
-def test_probabilities_alone_need_no_legend(ax):
-    plots.plot_probabilities("ab", {"p": [0.3, 0.7]}, ax=ax)
-    assert ax.get_legend() is None
-
-
-def test_a_histogram_on_its_side_reaches_to_one(ax):
-    plots.plot_sideways(*SIDEWAYS, mean=2.4, level=2.1, ax=ax)
-    (bars,) = ax.patches
-    heights, edges, _ = bars.get_data()
-    np.testing.assert_allclose(heights, [0.25, 1, 0.5])
-    assert edges.tolist() == SIDEWAYS[1]
-    assert bars.orientation == "horizontal"
-    assert [line.get_ydata()[0] for line in ax.lines] == [2.4, 2.1]
-    assert len({line.get_linestyle() for line in ax.lines}) == 2
-    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1.05), (1.5, 3.0))
-
-
-def test_a_histogram_on_its_side_may_be_empty(ax):
-    plots.plot_sideways([0, 0], [1, 2, 3], mean=float("nan"), level=2, ax=ax)
-    assert ax.patches[0].get_data().values.tolist() == [0, 0]
-    ax.figure.canvas.draw()
-
-
-def test_spread_shows_mean_range_reference_and_level(ax):
-    sizes, (mean, low, high), reference = SPREAD
-    plots.plot_spread(*SPREAD, level=2.1, ax=ax)
-    assert [list(line.get_ydata()) for line in ax.lines] == [mean, *reference, [2.1, 2.1]]
-    vertices = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices.tolist()}
-    assert set(zip(sizes * 2, low + high, strict=True)) <= vertices
-    assert legend(ax) == [
-        "8 in 10 batches",
-        "mean",
-        "8 in 10, calibrated",
-        "whole split, calibrated",
-    ]
-    assert ax.get_xscale() == "log"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("batch size", "loss of a batch (nats)")
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["4"]
-    assert {text.get_text() for text in ax.get_xticklabels(minor=True)} == {""}
-
-
-def test_excess_shows_numbers_of_either_sign(ax):
-    plots.plot_excess([2, 4, 8], [1.0, 0.2, -0.001], ax=ax)
-    assert [list(line.get_ydata()) for line in ax.lines] == [[1.0, 0.2, -0.001], [0, 0]]
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "symlog")
-    ax.figure.canvas.draw()
-    assert {"0", "0.1", "1"} <= {text.get_text() for text in ax.get_yticklabels()}
-
-
-def test_numbers_by_layer_count_from_one_and_differ_in_marks(ax):
-    values = {"plain": [0.5, 0.2, 0.1], "batch norm": torch.tensor([0.6, 0.6])}
-    plots.plot_by_layer(values, ylabel="std", ax=ax)
-    assert [list(line.get_xdata()) for line in ax.lines] == [[1, 2, 3], [1, 2]]
-    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.6, 0.6])
-    assert [line.get_marker() for line in ax.lines] == ["o", "s"]
-    assert list(ax.get_xticks()) == [1, 2, 3]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("hidden layer", "std")
-    assert legend(ax) == ["plain", "batch norm"]
-
-
-def test_the_noise_of_a_statistic_stands_beside_its_law(ax):
-    sizes, spread, law = [2, 8, 32], [0.72, 0.34, 0.18], [0.71, 0.35, 0.18]
-    plots.plot_noise(sizes, torch.tensor(spread, dtype=torch.float64), law, ax=ax)
-    measured, expected = ax.lines
-    assert measured.get_xdata().tolist() == expected.get_xdata().tolist() == sizes
-    assert measured.get_ydata().tolist() == spread
-    assert expected.get_ydata().tolist() == law
-    assert (measured.get_linestyle(), measured.get_marker()) == ("None", "o")
-    assert expected.get_linestyle() == "--"
-    assert not same_color(measured.get_color(), expected.get_color())
-    assert legend(ax) == ["measured", "expected"]
-    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlabel()) == ("log", "log", "batch size")

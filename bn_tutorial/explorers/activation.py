@@ -1,6 +1,5 @@
 """What goes into the tanh and what comes out, at any scale of the draws and along training."""
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +9,14 @@ from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import SATURATED
-from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.network import Network, draw_parameters
+from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.explorer import Explorer
+from bn_tutorial.explorers.marks import CutSteps
+from bn_tutorial.explorers.probe import NORMS, Probe
 from bn_tutorial.recipe import Recipe
 from bn_tutorial.training import Record, Run
 
 DRAWN = "step 0, as drawn"  # among the labels of the runs
-NORMS = {"plain": None, "batch norm": "batch", "layer norm": "layer"}
 FAN_IN_6, FAN_IN_100 = (5 / 3) / 6**0.5, (5 / 3) / 10  # tanh's gain for these fan-ins
 # ten a decade, and the two gains in the places of their neighbours
 HIDDEN_GAINS = (0.05, 0.063, 0.08, 0.1, 0.125, FAN_IN_100, 0.2, 0.25, 0.32, 0.4, 0.5, FAN_IN_6)
@@ -84,20 +84,16 @@ class ActivationExplorer(Explorer):
         probe: int = Record.probe,
         state: dict | None = None,
     ):
+        super().__init__()
         expect_kind("dataset", dataset, Dataset)
         expect_kind("recipe", recipe, (Recipe, type(None)))
         _check_runs(runs, len(dataset.vocabulary))
-        probe = min(Record(probe=probe).probe, len(dataset.train))
-        if probe < 2:
-            raise ValueError(f"dataset: expected at least 2 training examples, got {probe}")
-        places = torch.linspace(0, len(dataset.train) - 1, probe).long()
-        self._batch = dataset.train.contexts[places], dataset.train.targets[places]
-        self._sizes = len(dataset.vocabulary), dataset.block_size
+        self._probe = Probe(dataset, probe)
         self._recipe = replace(recipe or Recipe(), dtype=torch.float64)
         self._runs = runs or {}
-        self.uniform = math.log(len(dataset.vocabulary))
+        self.uniform = self._probe.uniform
         controls, presets = self._make_controls(), self._presets()
-        super().__init__(controls, presets=presets, state=state, size=(9.6, 3.7))
+        self.set_up(controls, presets=presets, state=state, size=(9.6, 3.7))
 
     def _make_controls(self):
         runs = self._runs.values()
@@ -153,7 +149,7 @@ class ActivationExplorer(Explorer):
         )
 
     def _network(self, state):
-        """Give the recipe of a state, and the run if it is one's: Recipe, Run or None."""
+        """Return the recipe of a state, and the run if it is one's: Recipe, Run or None."""
         run = self._runs.get(state.get("source", DRAWN))
         if run is not None:
             return run.recipe, run
@@ -162,9 +158,7 @@ class ActivationExplorer(Explorer):
 
     def _forward(self, recipe):
         """Draw a network and send the batch through: each layer's output (B, ...), the loss."""
-        generator = torch.Generator().manual_seed(recipe.seed)
-        network = Network(recipe, draw_parameters(recipe, *self._sizes, generator))
-        there = network.there_and_back(*network.check(*self._batch))
+        there = self._probe.send(recipe, self._probe.draw(recipe))
         outputs = {name: tensor.numpy() for name, tensor in there.outputs.items()}
         return outputs, float(there.losses.mean())
 
@@ -176,8 +170,8 @@ class ActivationExplorer(Explorer):
         self._out = _Histogram(axes["out"], (-1, 1), 40, highest=0.25, edge=SATURATED)
         axes["into"].set(xlabel="pre-activation")
         axes["out"].set(xlabel="activation", ylabel="")
-        plots.plot_saturation(numbers.activations, ax=axes["map"])
-        self._map, self._axes = axes["map"].images[0], axes
+        self._map = plots.plot_saturation(numbers.activations, ax=axes["map"]).image
+        self._axes = axes
         frame = axes["map"].spines.values()  # or the map would cover it
         self._curve, self._mark, self._loss = losses = self._build_loss(axes["loss"])
         self._bars = self._build_layers(axes["layers"])
@@ -185,7 +179,8 @@ class ActivationExplorer(Explorer):
         return [*histograms, self._map, *frame, *losses, *self._bars]
 
     def _build_loss(self, ax):
-        plots.plot_loss({"plain": ([], [])}, levels={f"ln {self._sizes[0]}": self.uniform}, ax=ax)
+        levels = {f"ln {self._probe.symbols}": self.uniform}
+        curve = plots.plot_loss({"plain": ([], [])}, levels=levels, ax=ax).lines["plain"]
         ax.set(yscale="log", ylim=LOSSES, ylabel="", title="loss (nats)")
         ax.set_yticks([1, 10, 100], ["1", "10", "100"])
         if self._runs:
@@ -195,13 +190,13 @@ class ActivationExplorer(Explorer):
         else:
             ax.set(xlabel="", xticks=[], xlim=(-1, 1))
         (mark,) = ax.plot([], [], color="black", markevery=[1], linewidth=1, clip_on=False)
-        return ax.lines[0], mark, _corner(ax, 0.95, "right")
+        return curve, mark, _corner(ax, 0.95, "right")
 
     def _build_layers(self, ax):
         labels = [text for text, _ in self.controls["layer"].options]
-        plots.plot_shares(labels, [0] * len(labels), ax=ax)
+        bars = plots.plot_shares(labels, [0] * len(labels), ax=ax).bars
         ax.set(ylim=(0, 1), xlabel="layer", ylabel="", title="share saturated")
-        return list(ax.patches)
+        return bars
 
     def update(self, numbers):
         """Move the histograms, the map, the loss and the bars."""
@@ -221,17 +216,17 @@ class ActivationExplorer(Explorer):
             bar.set(color=look["color"], alpha=1 if layer == numbers.layer else 0.4)
 
     def _recorded(self, state):
-        """Give the steps and losses of a run's snapshots, none of a network as drawn."""
+        """Return the steps and losses of a run's snapshots, none of a network as drawn."""
         _, run = self._network(state)
         snapshots = run.snapshots if run else []
         return [s.step for s in snapshots], [s.loss for s in snapshots]
 
     def scene(self, state):
-        """Give what titles and the map's size depend on."""
+        """Return what titles and the map's size depend on."""
         recipe, run = self._network(state)
-        examples = len(self._batch[1]) if run is None else len(run.snapshots[0].outputs["output"])
+        shown = self._probe.batch[1] if run is None else run.snapshots[0].outputs["output"]
         layer = min(state["layer"], recipe.depth - 1)
-        return _into(recipe, layer), recipe.hidden, examples
+        return _into(recipe, layer), recipe.hidden, len(shown)
 
     def set_scene(self, numbers):
         """Say which layer is shown, and give the map its size."""
@@ -284,7 +279,7 @@ class ActivationExplorer(Explorer):
         return notes
 
     def key_numbers(self, numbers: Numbers) -> dict:
-        """Give the share of saturated activations, the loss, and the gains rounded."""
+        """Return the share of saturated activations, the loss, and the gains rounded."""
         return {
             "hidden_gain": f"{numbers.state['hidden_gain']:.4g}",
             "output_gain": f"{numbers.state['output_gain']:.4g}",
@@ -297,26 +292,22 @@ class _Histogram:
     """A histogram that moves, with the shares at both ends and of a bin that is cut off."""
 
     def __init__(self, ax, limits, bins, *, highest, edge):
-        self._limits, self._bins, self._highest, self._edge = limits, bins, highest, edge
-        plots.plot_histograms({"plain": np.zeros(1)}, limits=limits, bins=bins, ax=ax)
+        self._limits, self._bins, self._edge = limits, bins, edge
+        drawn = plots.plot_histograms({"plain": np.zeros(1)}, limits=limits, bins=bins, ax=ax)
         ax.set_ylim(0, highest)
-        self._steps = ax.patches[0]
         _corner(ax, 0.04, "left").set_text(f"below \N{MINUS SIGN}{edge}")
         _corner(ax, 0.96, "right").set_text(f"above {edge}")
         self._low, self._high = _corner(ax, 0.04, "left", 0.91), _corner(ax, 0.96, "right", 0.91)
-        self._cut = _corner(ax, 0.5, "center", y=0.8, bbox={"color": "white", "pad": 1})
-        self.artists = [self._steps, self._low, self._high, self._cut]
+        cut = _corner(ax, 0.5, "center", y=0.8, bbox={"color": "white", "pad": 1})
+        inner = {(1, bins - 1): cut}  # the ends have their text anyway
+        self._steps = CutSteps(drawn.steps["plain"], inner, top=highest, margin=0.15)
+        self.artists = [*self._steps.artists, self._low, self._high]
 
     def show(self, values, look):
         shares, _ = plots.bin_shares(values, limits=self._limits, bins=self._bins)
-        self._steps.set_data(shares)
-        self._steps.set(**look, facecolor=look["color"])
+        self._steps.show(shares, look)
         self._low.set_text(f"{(values < -self._edge).mean():.1%}")
         self._high.set_text(f"{(values > self._edge).mean():.1%}")
-        tallest = 1 + shares[1:-1].argmax()  # the ends have their text anyway
-        cut = shares[tallest] > self._highest
-        self._cut.set_text(f"▲ {shares[tallest]:.0%}" if cut else "")
-        self._cut.set_x(np.clip((tallest + 0.5) / self._bins, 0.15, 0.85))
 
 
 def _corner(ax, x, align, y=0.97, **look):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers._batch_mates_panels import PredictionPanel, UnitPanel
+from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.network import Network
 from bn_tutorial.statistics import calibrate
 from bn_tutorial.training import Run
@@ -19,15 +20,6 @@ BATCH_SIZES = (4, 8, 16, 64)
 BATCHES = 50  # batches of mates to choose from
 SHIFTS = [step / 4 for step in range(-12, 13)]  # in calibrated standard deviations
 SHOWN = 8  # symbols whose probabilities are drawn, at most
-TICKS = (-6, -3, 0, 3, 6)
-CALIBRATED, BATCH, UNDRAGGED = 1.65, 1.3, -0.35  # heights in the left panel; x at 1, x_hat at 0
-ROWS = {
-    CALIBRATED: "calibrated\nmean ± std",
-    BATCH: "this batch's\nmean ± std",
-    1: "x",
-    0: "x_hat",
-    UNDRAGGED: "undragged",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +106,7 @@ class BatchMatesExplorer(Explorer):
         examples: Mapping[str, str] = EXAMPLES,
         state: dict | None = None,
     ):
+        super().__init__()
         _check(run, dataset, examples)
         self._run, self._vocabulary = run, dataset.vocabulary
         self._parameters = {name: p.double().numpy() for name, p in run.parameters.items()}
@@ -138,7 +131,7 @@ class BatchMatesExplorer(Explorer):
             "let go": {"shift": 0.0},
         }
         controls = self._make_controls()
-        super().__init__(controls, flip="shift", presets=presets, state=state, size=(9, 3.9))
+        self.set_up(controls, flip="shift", presets=presets, state=state, size=(9, 3.9))
 
     def _make_controls(self):
         places = {"the example": 0} | {f"mate {i}": i for i in range(1, max(BATCH_SIZES))}
@@ -199,7 +192,7 @@ class BatchMatesExplorer(Explorer):
         return e / e.sum(axis=-1, keepdims=True)
 
     def _range(self, context, batch_size):
-        """Give the smallest and the largest probabilities in all batches: ndarray (2, V)."""
+        """Return the smallest and the largest probabilities in all batches: ndarray (2, V)."""
         x = self._example_x[context]
         mates = self._train_x[self._mates[:, : batch_size - 1]]  # (BATCHES, B - 1, H)
         own = np.broadcast_to(x, (BATCHES, 1, len(x)))
@@ -238,45 +231,13 @@ class BatchMatesExplorer(Explorer):
     def build(self, figure, numbers):
         """Draw both panels. All of it moves but axes, rows and the calibrated mean and std."""
         left, right = self._axes = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.75, 1]})
-        return self._build_unit(left) + self._build_prediction(right)
-
-    def _build_unit(self, ax):
-        plots.plot_normalization([], [], ax=ax)
-        (self._joins,), (self._dots,) = ax.collections, ax.lines
-        ax.plot([-1, 0, 1], [CALIBRATED] * 3, "|--", color=plots.ORANGE, markersize=11)
-        (self._spread,) = ax.plot([], [], "|-", color=plots.BLUE, markersize=11, linewidth=2)
-        (self._undragged,) = ax.plot([], [], "|", color=plots.GREY, markersize=8)
-        (self._was,) = ax.plot([], [], "*", color="black", mfc="none", markersize=12)
-        (self._star,) = ax.plot([], [], "*-", color="black", markersize=12)
-        (self._ring,) = ax.plot([], [], "o:", color=plots.ORANGE, mfc="none", markersize=13, mew=2)
-        words = {"ha": "center", "va": "center", "family": "monospace"}
-        self._names = [ax.text(0, height, "", **words) for height in (-0.15, 1.13)]
-        place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        self._ticks = [ax.text(z, 1.02, "", **place) for z in TICKS]  # texts, so that they can move
         reach = np.abs((self._train_x - self._mean) / self._scale).max() + max(SHIFTS) + 0.2
-        ax.set(xlim=(-reach, reach), ylim=(-0.55, 1.85), xticks=TICKS)
-        ax.set_yticks(list(ROWS), ROWS.values())
-        ax.tick_params(top=True)
-        ax.set_xlabel("x_hat, in standard deviations from the batch's mean")
-        ax.set_title("x of one unit (a vertical line: x_hat as calibrated)", size="medium", pad=18)
-        marks = [self._spread, self._undragged, self._was, self._star, self._ring]
-        return [self._joins, self._dots, *marks, *self._names, *self._ticks]
-
-    def _build_prediction(self, ax):
-        zeros = np.zeros(min(SHOWN, len(self._vocabulary)))
-        plots.plot_probabilities(
-            [""] * len(zeros),
-            {"these mates": zeros},
-            ranges={f"all {BATCHES} batches": [zeros, zeros]},
-            marks={"calibrated": zeros, "undragged": zeros},
-            ax=ax,
-        )
-        ax.set(ylim=(0, 1))
-        self._bars, (self._whiskers,), self._marks = ax.patches, ax.collections, ax.lines
-        return [*self._bars, self._whiskers, *self._marks]
+        self._unit = UnitPanel(left, reach)
+        self._prediction = PredictionPanel(right, min(SHOWN, len(self._vocabulary)), BATCHES)
+        return [*self._unit.artists, *self._prediction.artists]
 
     def joins(self, numbers):
-        """Give the two ends of each example's line in the left panel: ndarray (B, 2, 2)."""
+        """Return the two ends of each example's line in the left panel: ndarray (B, 2, 2)."""
         unit = numbers.state["unit"]
         z = (numbers.x - self._mean[unit]) / self._scale[unit]
         places = np.stack([z, numbers.after.x_hat], axis=1)  # (B, 2)
@@ -284,45 +245,18 @@ class BatchMatesExplorer(Explorer):
 
     def update(self, numbers):
         """Move the dots, and give bars and marks their heights."""
-        joins = self.joins(numbers)
-        self._update_dots(numbers, joins)
-        self._update_names(numbers, joins)
-        self._update_prediction(numbers)
-
-    def _update_dots(self, numbers, joins):
-        mean, scale = (s[numbers.state["unit"]] for s in (self._mean, self._scale))
-        self._joins.set_segments(joins)
-        self._dots.set_data(*joins.reshape(-1, 2).T)
-        self._star.set_data(*joins[0].T)
-        self._ring.set_data(*joins[numbers.dragged].T)
-        ends = numbers.after.mean + np.array([-1, 0, 1]) * numbers.after.std
-        self._spread.set_data((ends - mean) / scale, [BATCH] * 3)
-        undragged = numbers.before.x_hat
-        self._undragged.set_data(undragged, np.full(len(undragged), UNDRAGGED))
-        self._was.set_data(undragged[:1], [UNDRAGGED])
-        for text, z in zip(self._ticks, TICKS, strict=True):
-            text.set_text(f"{mean + z * scale:.1f}")
-
-    def _update_names(self, numbers, joins):
-        example, dragged = self._names
-        example.set(x=joins[0, 1, 0], text=numbers.contexts[0])
-        dragged.set(x=joins[numbers.dragged, 0, 0], text=numbers.contexts[numbers.dragged])
-
-    def _update_prediction(self, numbers):
-        context, batch_size = numbers.state["example"], numbers.state["batch_size"]
+        unit, context = numbers.state["unit"], numbers.state["example"]
+        self._unit.show(numbers, self.joins(numbers), self._mean[unit], self._scale[unit])
         shown = self._shown[context]
-        for bar, p in zip(self._bars, numbers.after.probabilities[shown], strict=True):
-            bar.set_height(p)
-        low, high = self.ranges[context, batch_size][:, shown]
-        places = np.arange(len(shown))
-        ends = np.array([[places, low], [places, high]])  # (2, 2, symbols)
-        self._whiskers.set_segments(ends.transpose(2, 0, 1))
-        calibrated, undragged = self._marks
-        calibrated.set_ydata(self.calibrated[context][shown])
-        undragged.set_ydata(numbers.before.probabilities[shown])
+        self._prediction.show(
+            numbers.after.probabilities[shown],
+            self.ranges[context, numbers.state["batch_size"]][:, shown],
+            calibrated=self.calibrated[context][shown],
+            undragged=numbers.before.probabilities[shown],
+        )
 
     def scene(self, state):
-        """Give what the still parts depend on: the example, whose likeliest symbols are shown."""
+        """Return what the still parts depend on: the example, whose likeliest symbols are shown."""
         return state["example"]
 
     def set_scene(self, numbers):
@@ -352,7 +286,7 @@ class BatchMatesExplorer(Explorer):
     # in words
 
     def describe(self, numbers: Numbers) -> str:
-        """Say what the batch, and a drag, do to the example and to its prediction."""
+        """Return what the batch, and a drag, do to the example and to its prediction."""
         context = numbers.state["example"]
         target = self._targets[context]
         before, after = (r.probabilities[target] for r in (numbers.before, numbers.after))
@@ -384,7 +318,7 @@ class BatchMatesExplorer(Explorer):
         )
 
     def key_numbers(self, numbers: Numbers) -> dict:
-        """Give the unit's statistics, and the probability of the symbol that really came next."""
+        """Return the unit's statistics, and the probability of the symbol that really came next."""
         context = numbers.state["example"]
         target = self._targets[context]
         return {

@@ -9,7 +9,9 @@ from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.evaluation import losses
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers._calibration_panels import plot_excess, plot_sideways, plot_spread
+from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.statistics import calibrate, running_statistics
 from bn_tutorial.training import Run
 
@@ -87,6 +89,7 @@ class CalibrationExplorer(Explorer):
         momentum: float | None = 0.001,
         state: dict | None = None,
     ):
+        super().__init__()
         expect_kind("run", run, Run)
         expect_kind("dataset", dataset, Dataset)
         if run.batch_mean is None or run.diverged_at is not None:
@@ -116,7 +119,7 @@ class CalibrationExplorer(Explorer):
                 "size": trained_with,
             }
         presets["pairs, calibrated"] = {"statistics": "calibrated", "size": 2}
-        super().__init__(controls, flip="size", presets=presets, state=state, size=(9, 3.8))
+        self.set_up(controls, flip="size", presets=presets, state=state, size=(9, 3.8))
 
     def _prepare(self, run, dataset):
         """Compute the losses of all batches, and the curves and limits that follow."""
@@ -143,7 +146,7 @@ class CalibrationExplorer(Explorer):
         self._limits = self._limit_losses()
 
     def _summary(self, name, split, n):
-        """Give mean, quantiles, and mean difference from the calibrated: ndarray (4,)."""
+        """Return mean, quantiles, and mean difference from the calibrated: ndarray (4,)."""
         losses, calibrated = self.losses[name, split, n], self.losses["calibrated", split, n]
         finite = np.isfinite(losses)
         if not finite.any():
@@ -152,7 +155,7 @@ class CalibrationExplorer(Explorer):
         return np.array([losses[finite].mean(), *np.quantile(losses[finite], [0.1, 0.9]), more])
 
     def _limit_losses(self):
-        """Give limits that hold every curve, of all statistics and splits: (low, high)."""
+        """Return limits that hold every curve, of all statistics and splits: (low, high)."""
         curves = np.stack(list(self._curves.values()))
         low, high = np.nanmin(curves[:, 1]), np.nanmax(curves[:, 2])
         room = 0.05 * (high - low)
@@ -183,17 +186,14 @@ class CalibrationExplorer(Explorer):
         shares, spread, bias = panels
         shares.sharey(spread)
         edges = np.linspace(*self._limits, BINS + 1)
-        plots.plot_sideways(numbers.shares, edges, mean=0, level=0, ax=shares)
-        plots.plot_spread(SIZES, numbers.curves[:3], numbers.reference[1:3], level=0, ax=spread)
-        plots.plot_excess(SIZES, numbers.curves[3], ax=bias)
+        self._sideways = plot_sideways(shares, numbers.shares, edges, mean=0, level=0)
+        self._spread = plot_spread(spread, SIZES, numbers.curves[:3], numbers.reference[1:3], 0)
+        self._excess = plot_excess(bias, SIZES, numbers.curves[3])
         shares.set(title="losses", ylim=self._limits)
         spread.set(title="mean and spread")
         bias.set(title="bias: mean minus calibrated")
         excess = np.stack([curves[3] for curves in self._curves.values()])
         bias.set_ylim(min(-0.005, 2 * np.nanmin(excess)), max(0.1, 2 * np.nanmax(excess)))
-        self._bars, self._range = shares.patches[0], spread.collections[0]
-        self._rules, self._lines = list(shares.lines), list(spread.lines)
-        self._excess = bias.lines[0]
         self._outside = [
             shares.text(
                 0.95, y, "", transform=shares.transAxes, ha="right", va=va, fontsize="small"
@@ -202,29 +202,29 @@ class CalibrationExplorer(Explorer):
         ]
         look = {"color": plots.BLUE, "markersize": 10, "markeredgecolor": "white"}
         self._marks = spread.plot([], [], "o", **look) + bias.plot([], [], "o", **look)
-        moving = [self._bars, self._range, *self._rules, *self._lines, self._excess]
-        return moving + self._outside + self._marks
+        return [*self._sideways, *self._spread, self._excess, *self._outside, *self._marks]
 
     def update(self, numbers):
         """Move the bars, the curves, the marks and the levels."""
-        self._bars.set_data(numbers.shares / (numbers.shares.max() or 1))
-        for line, level in zip(self._rules, (numbers.now[0], numbers.level), strict=True):
-            line.set_ydata([level, level])
+        self._sideways.steps.set_data(numbers.shares / (numbers.shares.max() or 1))
+        self._sideways.mean.set_ydata([numbers.now[0]] * 2)
+        self._sideways.level.set_ydata([numbers.level] * 2)
         for text, share, where in zip(
             self._outside, numbers.outside, ("below", "above"), strict=True
         ):
             text.set_text(f"{share:.1%} {where}" if share else "")
         mean, low, high, excess = numbers.curves
-        self._range.set_data(SIZES, low, high)
+        spread = self._spread
+        spread.range.set_data(SIZES, low, high)
         ys = mean, *numbers.reference[1:3], [numbers.level] * 2
-        for line, y in zip(self._lines, ys, strict=True):
+        for line, y in zip((spread.mean, spread.low, spread.high, spread.level), ys, strict=True):
             line.set_ydata(y)
         self._excess.set_ydata(excess)
         for mark, y in zip(self._marks, numbers.now[[0, 3]], strict=True):
             mark.set_data([numbers.state["size"]], [y])
 
     def describe(self, numbers: Numbers) -> str:
-        """Say what the batches' losses are, and what the whole split's is."""
+        """Return what the batches' losses are, and what the whole split's is."""
         mean, low, high, more = numbers.now
         name, n = numbers.state["statistics"], numbers.state["size"]
         against = "" if name == "calibrated" else f" ({more:+z.3f} against calibrated statistics)"
@@ -246,7 +246,7 @@ class CalibrationExplorer(Explorer):
         return f"normalized with the running statistics (momentum {self.momentum})"
 
     def key_numbers(self, numbers: Numbers) -> dict:
-        """Give mean and range of the batches' losses, and the calibrated one of the split."""
+        """Return mean and range of the batches' losses, and the calibrated one of the split."""
         mean, low, high, _ = numbers.now
         return {
             "mean": f"{mean:.2f}",
@@ -262,7 +262,7 @@ def _draw(split):
 
 
 def _losses_of_examples(run, split, statistics):
-    """Give the loss of every example of a split, with fixed statistics: ndarray (N,)."""
+    """Return the loss of every example of a split, with fixed statistics: ndarray (N,)."""
     return losses(run, split.contexts, split.targets, statistics).numpy()
 
 

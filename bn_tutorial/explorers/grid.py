@@ -1,17 +1,14 @@
 """A grid of runs, with batch norm and without: what is there, and what is still to be trained."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import fields
 from itertools import product
 
 import numpy as np
 
-from bn_tutorial._expect import expect_kind
-from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import Run
+from bn_tutorial.explorers import probe
+from bn_tutorial.explorers.runs import check_alike, list_runs, values_of
 
-NORMS = {"plain": None, "batch norm": "batch"}
+NORMS = {label: probe.NORMS[label] for label in ("plain", "batch norm")}
 SWEPT = ("learning_rate", "hidden_gain", "norm", "seed")
 
 
@@ -79,13 +76,13 @@ class Grid:
                 self._finals[key] = self._mean(run.loss.numpy())
 
     def losses(self, key):
-        """Give the losses of a run, done or in training: ndarray, empty where there is none."""
+        """Return the losses of a run, done or in training: ndarray, empty where there is none."""
         if key in self.growing:
             return self.growing[key]
         return self.runs[key].loss.numpy() if key in self.runs else np.empty(0, np.float32)
 
     def final(self, key):
-        """Give the final loss: inf of a run that diverged, nan of one that is not complete.
+        """Return the final loss: inf of a run that diverged, nan of one that is not complete.
 
         Of a run in training it is the mean of the last steps so far.
         """
@@ -98,7 +95,7 @@ class Grid:
         return last.mean() if np.isfinite(last).all() else math.inf
 
     def best(self):
-        """Give the lowest final loss, inf where there is none."""
+        """Return the lowest final loss, inf where there is none."""
         return min(self._finals.values(), default=math.inf)
 
     def missing(self, first=None):
@@ -122,36 +119,16 @@ def _key(run):
     return float(recipe.learning_rate), float(recipe.hidden_gain), recipe.norm, recipe.seed
 
 
-def list_runs(runs, symbols):
-    """Return runs as a list.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are something else, or for another vocabulary than one of so many symbols.
-    """
-    expect_kind("runs", runs, Iterable)
-    runs = list(runs)
-    for run in runs:
-        expect_kind("runs", run, Run)
-        if (there := len(run.parameters["output.bias"])) != symbols:
-            raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
-    return runs
-
-
 def _check_runs(runs):
     wanted = 'runs: expected those of a sweep over learning_rate and norm=[None, "batch"]'
     if not runs:
         raise ValueError(f"{wanted}, got none")
-    for run in runs:
-        rate = run.recipe.learning_rate
+    for rate in values_of(runs, "learning_rate"):
         if callable(rate) or rate == 0:
             raise ValueError(f"{wanted}, each rate a number above 0, got {rate!r}")
-    for field in fields(Recipe):
-        values = list(dict.fromkeys(getattr(run.recipe, field.name) for run in runs))
-        if (
-            (field.name not in SWEPT and len(values) > 1)
-            or (field.name == "norm" and set(values) != {None, "batch"})
-            or (field.name == "learning_rate" and len(values) < 2)
-        ):
-            raise ValueError(f"{wanted}, hidden_gain and seed, got {field.name}={values}")
+    check_alike(runs, SWEPT)
+    norms, rates = values_of(runs, "norm"), values_of(runs, "learning_rate")
+    if set(norms) != set(NORMS.values()):
+        raise ValueError(f"{wanted}, got norm={norms}")
+    if len(rates) < 2:
+        raise ValueError(f"{wanted}, at least two rates, got learning_rate={rates}")

@@ -1,38 +1,31 @@
 """How fast a network can learn, with batch norm and without: many learning rates side by side."""
 
-import asyncio
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 
 import ipywidgets
 import numpy as np
 import torch
-from matplotlib.legend_handler import HandlerTuple
-from matplotlib.lines import Line2D
 
-from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import smooth
-from bn_tutorial.explorers.base import LOCK, Explorer, choice, slider
+from bn_tutorial.explorers._learning_rate_panels import LearningRatePanels
+from bn_tutorial.explorers.background import Training, start
+from bn_tutorial.explorers.controls import button, choice, slider
+from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.grid import NORMS, Grid
+from bn_tutorial.explorers.marks import over_seeds
+from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import Run, sweep
+from bn_tutorial.training import Run
 
 RECIPE = Recipe(steps=2_000)
 EXPONENTS = [*np.arange(-3, -1, 1 / 3), *np.arange(-1, 1.01, 1 / 6)]  # finer where it gets hard
 RATES = [float(f"{10**exponent:.3g}") for exponent in EXPONENTS]  # 0.001 to 10
 GAINS = [0.2, 1.0, 5.0]
-FAILED = {"plain": "x", "batch norm": "+"}  # markers; both are seen where they fall together
-CROSS = {"linestyle": "none", "markersize": 8, "markeredgewidth": 2}
-LEVEL = {"color": plots.GREY, "linewidth": 1, "linestyle": (0, (1, 2))}
-RINGS = {"plain": "o", "batch norm": "s"}
 POINTS = 100  # of a smoothed loss curve
-PAUSE = 0.035  # seconds between two pictures of a curve that grows
-LONG_PAUSE = 0.2  # while a grid is trained, which pictures would hold up
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +94,7 @@ class LearningRateExplorer(Explorer):
         recipe: Recipe | None = None,
         state: dict | None = None,
     ):
+        super().__init__()
         expect_kind("dataset", dataset, Dataset)
         expect_kind("recipe", recipe, (Recipe, type(None)))
         self._dataset, symbols = dataset, len(dataset.vocabulary)
@@ -120,7 +114,7 @@ class LearningRateExplorer(Explorer):
         }
         controls["hidden_gain"].value = _nearest(gains, 1)
         self._offered, extras = None, self._make_extras()
-        super().__init__(
+        self.set_up(
             controls,
             flip="learning_rate",
             presets=_presets(rates),
@@ -136,18 +130,12 @@ class LearningRateExplorer(Explorer):
         self.exact = ipywidgets.BoundedFloatText(
             min=1e-6, max=3e38, description="exact rate", layout=ipywidgets.Layout(width="190px")
         )  # float32 ends at 3e38
-        buttons = []
-        for text, function in [
-            ("Train here", self.train_here),
-            ("Train the grid", self.train_grid),
-            ("Cancel", self.cancel),
-        ]:
-            buttons.append(ipywidgets.Button(description=text))
-            buttons[-1].layout.width = "auto"
-            buttons[-1].on_click(lambda _, function=function: function())
-        self._train_button, self._grid_button, self._cancel_button = buttons
+        self._train_button = button("Train here", self.train_here)
+        self._grid_button = button("Train the grid", self.train_grid)
+        self._cancel_button = button("Cancel", self.cancel)
         bar = ipywidgets.Layout(width="100px")
         self._bar = ipywidgets.IntProgress(layout=bar, tooltip="progress of the training")
+        buttons = self._train_button, self._grid_button, self._cancel_button
         return self.exact, *buttons, self._bar
 
     # controls -> compute -> draw
@@ -171,14 +159,14 @@ class LearningRateExplorer(Explorer):
             },
             rates=np.array(rates),
             finals=finals,
-            picked={label: float(_over_seeds(by)[0][at]) for label, by in finals.items()},
+            picked={label: float(over_seeds(by)[0][at]) for label, by in finals.items()},
         )
 
     def _rates(self):
         return [value for _, value in self.controls["learning_rate"].options]
 
     def _keys(self, state):
-        """Give the runs whose curves are shown, by label."""
+        """Return the runs whose curves are shown, by label."""
         rate, gain = state["learning_rate"], state["hidden_gain"]
         return {label: (rate, gain, norm, self.grid.seeds[0]) for label, norm in NORMS.items()}
 
@@ -189,94 +177,21 @@ class LearningRateExplorer(Explorer):
 
     def build(self, figure, numbers):
         """Draw both panels; what moves: all curves and marks."""
-        left, right = self._axes = figure.subplots(1, 2, width_ratios=(4, 5))
-        rates = self.grid.rates
-        plots.plot_loss(numbers.curves, ax=left)
-        plots.plot_final_losses(numbers.rates, numbers.finals, xlabel="learning rate", ax=right)
-        self._top = 6 * self.uniform, 1.2 * self.uniform
-        left.set(yscale="log", xlim=(0, self.grid.recipe.steps), title="loss curves at this rate")
-        ticks = [t for t in (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20) if t < self._top[0]]
-        left.set_yticks(ticks, [f"{t:g}" for t in ticks])
-        left.minorticks_off()
-        right.set(xlim=(min(rates) / 1.4, max(rates) * 1.4), title="final loss over learning rate")
-        decades = [t for t in (1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100) if min(rates) <= t <= max(rates)]
-        right.set_xticks(decades, [f"{t:g}" for t in decades])
-        for ax in self._axes:
-            ax.axhline(self.uniform, **LEVEL)
-            ax.get_legend().remove()
-        self._curves = dict(zip(NORMS, left.lines, strict=False))
-        self._bars = dict(zip(NORMS, (c.lines for c in right.containers), strict=True))
-        for line, *_ in self._bars.values():
-            line.set_markersize(4)  # smaller than the marks
-        self._line = right.axvline(1, color="black", linewidth=0.8)
-        self._marks = {label: self._make_marks(label) for label in NORMS}
-        figure.legend(
-            *self._handles(),
-            loc="outside upper center",
-            ncols=5,
-            frameon=False,
-            handler_map={tuple: HandlerTuple(ndivide=None)},
-        )
-        bars = (b for line, caps, ranges in self._bars.values() for b in (line, *caps, *ranges))
-        marks = chain.from_iterable(marks.values() for marks in self._marks.values())
-        return [*self._curves.values(), *bars, self._line, *marks]
-
-    def _make_marks(self, label):
-        """Make the marks of one network: dict of str to Line2D."""
-        left, right = self._axes
-        style = {"color": plots.LOOK[label]["color"], "clip_on": False, "zorder": 4}
-        cross = style | CROSS | {"marker": FAILED[label]}
-        ring = {"marker": RINGS[label], "markersize": 12, "markerfacecolor": "none"}
-        return {
-            "off": left.plot([], [], linestyle="none", marker=6, **style)[0],
-            "diverged": left.plot([], [], **cross | {"markersize": 14})[0],
-            "failed": right.plot([], [], **cross)[0],
-            "picked": right.plot([], [], linestyle="none", markeredgewidth=2, **style, **ring)[0],
-        }
-
-    def _handles(self):
-        networks = [Line2D([], [], label=label, **plots.LOOK[label]) for label in NORMS]
-        uniform = f"uniform guessing: {self.uniform:.2f}"
-        crosses = tuple(
-            Line2D([], [], color=plots.LOOK[label]["color"], marker=marker, **CROSS)
-            for label, marker in FAILED.items()
-        )
-        above = Line2D([], [], color="black", linestyle="none", marker=6)
-        labels = [*NORMS, uniform, "ends above that", "off the picture"]
-        return [*networks, Line2D([], [], **LEVEL), crosses, above], labels
+        self._panels = LearningRatePanels(figure, self.grid, self.uniform, numbers)
+        return self._panels.artists
 
     def update(self, numbers):
         """Move all curves and marks; what is too high stands at the upper edge."""
-        left, right = self._top
-        low, high = self._axes[1].get_xlim()
-        rates = np.clip(numbers.rates, low, high)
-        picked = np.clip(numbers.state["learning_rate"], low, high)
-        self._line.set_xdata([picked, picked])
-        for label, marks in self._marks.items():
-            steps, losses = numbers.curves[label]
-            losses = np.where(losses < left, losses, left)  # nan is off the picture too
-            off = np.flatnonzero(losses == left)[::4]
-            self._curves[label].set_data(steps, losses)
-            marks["off"].set_data(steps[off], losses[off])
-            step = numbers.diverged[label]
-            marks["diverged"].set_data([[], []] if step is None else [[step], [left]])
-            finals = numbers.finals[label]
-            mean, *ends = (np.minimum(f, right) for f in _over_seeds(finals))
-            there = ~np.isnan(mean)  # the line goes on over what is not
-            _move_bars(self._bars[label], *(x[there] for x in (rates, mean, *ends)))
-            failed = mean > self.uniform
-            marks["failed"].set_data(rates[failed], mean[failed])
-            marks["picked"].set_data([picked], [np.minimum(numbers.picked[label], right)])
+        self._panels.show(numbers)
 
     def scene(self, state):
-        """Give the lower end of the losses' axes, below all final losses."""
+        """Return the lower end of the losses' axes, below all final losses."""
         best = min(self.grid.best(), self.uniform)
         return min(0.72 * self.uniform, math.floor(10 * best - 0.5) / 10)
 
     def set_scene(self, numbers):
         """Set the limits of the losses."""
-        for ax, top in zip(self._axes, self._top, strict=True):
-            ax.set_ylim(self.scene(numbers.state), top)
+        self._panels.set_lower_end(self.scene(numbers.state))
 
     def arrange(self, state):
         """Offer the picked rate for training, unless another was typed since it was picked."""
@@ -285,16 +200,14 @@ class LearningRateExplorer(Explorer):
 
     def clicked(self, x, y):
         """Pick the rate next to a click on the final losses."""
-        right = self._axes[1]
-        if right.bbox.contains(x, y):
-            rate, _ = right.transData.inverted().transform((x, y))
+        rate = self._panels.rate_at(x, y)
+        if rate is not None:
             self.state = {"learning_rate": _nearest(self._rates(), rate)}
 
     def describe(self, numbers: Numbers) -> str:
-        """Say what becomes of both networks."""
+        """Return what becomes of both networks."""
         rate, gain = numbers.state["learning_rate"], numbers.state["hidden_gain"]
-        low, high = self._axes[1].get_xlim()
-        beyond = "" if low <= rate <= high else " (beyond the axis)"
+        beyond = "" if self._panels.holds(rate) else " (beyond the axis)"
         ends = "; ".join(f"{label} {self._end(label, numbers)}" for label in NORMS)
         return (
             f"Learning rate {rate:g}{beyond}, hidden gain {gain:g}: {ends} "
@@ -302,7 +215,7 @@ class LearningRateExplorer(Explorer):
         )
 
     def _end(self, label, numbers):
-        """Say what becomes of one network, at the picked rate and gain."""
+        """Return what becomes of one network, at the picked rate and gain."""
         key, picked = self._keys(numbers.state)[label], numbers.picked[label]
         step = numbers.diverged[label]
         if key in self.grid.growing:
@@ -319,20 +232,20 @@ class LearningRateExplorer(Explorer):
         return f"ends at {picked:.2f} nats{above}"
 
     def _mean(self, numbers):
-        """Say what a final loss is the mean of."""
+        """Return what a final loss is the mean of."""
         steps, at = self.grid.recipe.steps, numbers.rates == numbers.state["learning_rate"]
         seeds = max((~np.isnan(by[:, at])).sum() for by in numbers.finals.values())
         mean = f"mean of the last {self.grid.tail:,} of {steps:,} steps"
         return f"{mean} and of {seeds} seeds" if seeds > 1 else mean
 
     def _rest(self):
-        """Say what the grid lacks."""
+        """Return what the grid lacks."""
         lacking = sum(len(rates) for rates, *_ in self.grid.missing())
         still = "are missing" if self._job is None else "are still to come"
         return f" {lacking} of the grid's {len(self.grid)} runs {still}." if lacking else ""
 
     def key_numbers(self, numbers: Numbers) -> dict:
-        """Give both final losses."""
+        """Return both final losses."""
         return {
             label.replace(" ", "_"): f"{picked:.2f}" for label, picked in numbers.picked.items()
         }
@@ -367,57 +280,32 @@ class LearningRateExplorer(Explorer):
             job.cancelled = True
 
     def _train(self, sweeps, *, offer=None):
-        runs = sum(len(rates) * len(norms) for rates, _, norms, _ in sweeps)
         with LOCK:
             if self._job is not None:
                 return
             if offer is not None:
                 self._offer(offer)
-            self._job, self._bar.value = _Job(), 0
-            self._bar.max = max(1, runs * self.grid.recipe.steps)
+            self._job = Training(self._dataset, self.grid, sweeps)
+            self._bar.value, self._bar.max = 0, max(1, self._job.steps)
             self._show_buttons()
-        training = self._train_all(sweeps)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            asyncio.run(training)
-        else:
-            self.training = loop.create_task(training)
-            self.training.add_done_callback(_forget)
+        self.training = start(self._follow(self._job))
 
-    async def _train_all(self, sweeps):
+    async def _follow(self, job):
         with self._told_to_the_reader():
             try:
                 self.refresh(anew=True)
-                for one in sweeps:
-                    if not self._job.cancelled:
-                        await self._train_one(*one)
+                await job.run(self._grow)
             finally:
                 with LOCK:
-                    self._job.cancelled, self._job, self.grid.growing = True, None, {}
+                    job.cancelled, self._job, self.grid.growing = True, None, {}
                     self._show_buttons()
                     self.refresh(anew=True)
 
-    async def _train_one(self, rates, gain, norms, seed):
-        """Do one sweep in another thread, and show its losses as they come."""
-        job, before = self._job, self._bar.value
-        values = {"learning_rate": rates, "hidden_gain": [gain], "norm": norms, "seed": [seed]}
-        keys = [(rate, gain, norm, seed) for rate in rates for norm in norms]
-        work = asyncio.get_running_loop().run_in_executor(
-            None, partial(sweep, self._dataset, self.grid.recipe, progress=job.look, **values)
-        )
-        while not work.done():
-            await asyncio.wait([work], timeout=PAUSE if len(rates) == 1 else LONG_PAUSE)
-            losses = zip(keys, [watch.loss for watch in job.watches], strict=False)
-            with LOCK:
-                self.grid.growing = {key: loss.copy() for key, loss in losses if loss is not None}
-                self._bar.value = before + sum(watch.done for watch in job.watches)
-                self._frames.pop(self.index, None)  # the other pages stay as they are
-                self.refresh()
-        with LOCK:
-            self.grid.growing = {}
-            for run in work.result():
-                self.grid.keep(run)
+    def _grow(self):
+        """Show the losses that have come."""
+        self._bar.value = self._job.done
+        self._frames.pop(self.index, None)  # the other pages stay as they are
+        self.refresh()
 
     def _next_page(self):
         # pages drawn ahead of a training would be of no use after it
@@ -429,24 +317,6 @@ class LearningRateExplorer(Explorer):
         self._grid_button.disabled = busy or not self.grid.missing()
         self._cancel_button.disabled = not busy
         self._bar.layout.visibility = "visible" if busy else "hidden"
-
-
-class _Job:
-    """What a training in another thread and the one that follows it tell each other."""
-
-    def __init__(self):
-        self.cancelled, self.watches = False, []
-
-    def look(self, watches):
-        self.watches = watches
-        for watch in watches:
-            watch.stop = watch.stop or self.cancelled
-
-
-def _forget(training):
-    """Take an error out of a task, as the reader has been told."""
-    if not training.cancelled():
-        training.exception()
 
 
 def _presets(rates):
@@ -461,21 +331,3 @@ def _presets(rates):
 
 def _nearest(values, to):
     return min(values, key=lambda value: abs(math.log(value / to)))
-
-
-def _over_seeds(finals):
-    """(seeds, rates) -> mean, least and greatest of those that are there: (rates,)."""
-    with np.errstate(invalid="ignore"):  # 0 / 0 where there is none
-        mean = np.nansum(finals, axis=0) / (~np.isnan(finals)).sum(axis=0)
-    return mean, np.fmin.reduce(finals), np.fmax.reduce(finals)
-
-
-def _move_bars(bars, rates, mean, low, high):
-    """Give the artists of an errorbar their data: ndarrays (rates,)."""
-    line, caps, (ranges,) = bars
-    line.set_data(rates, mean)
-    several = low < high
-    for cap, end in zip(caps, (low, high), strict=True):
-        cap.set_data(rates[several], end[several])
-    low, high = np.stack([rates, low], axis=1), np.stack([rates, high], axis=1)
-    ranges.set_segments(np.stack([low, high], axis=1)[several])  # (several, 2 ends, x and y)

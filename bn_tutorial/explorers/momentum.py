@@ -10,7 +10,9 @@ from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.evaluation import evaluate
-from bn_tutorial.explorers.base import Explorer, choice, slider
+from bn_tutorial.explorers._momentum_panels import plot_bars, plot_tracking, plot_weights
+from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.statistics import Statistics, batch_variances, calibrate, weigh_batches
 from bn_tutorial.threads import one_blas_thread
 from bn_tutorial.training import Run
@@ -59,6 +61,7 @@ class MomentumExplorer(Explorer):
     """
 
     def __init__(self, run: Run, dataset: Dataset, *, state: dict | None = None):
+        super().__init__()
         expect_kind("run", run, Run)
         expect_kind("dataset", dataset, Dataset)
         if run.batch_mean is None or len(run.batch_mean) != 1 or len(run.loss) < 2:
@@ -93,7 +96,7 @@ class MomentumExplorer(Explorer):
             "too slow: 1e-5": {"momentum": 1e-5, "average": "exponential"},
             "last batch only: 1": {"momentum": 1.0, "average": "exponential"},
         }
-        super().__init__(controls, flip="momentum", presets=presets, state=state, size=(9, 5))
+        self.set_up(controls, flip="momentum", presets=presets, state=state, size=(9, 5))
 
     def compute(self, state: dict) -> Numbers:
         """Weigh the recorded batches and evaluate. Any momentum from 0 to 1 will do: Numbers."""
@@ -123,7 +126,7 @@ class MomentumExplorer(Explorer):
         return Statistics([torch.from_numpy(mean)], [torch.from_numpy(std)])
 
     def _track(self, batches, momentum):
-        """Give one unit's running mean at the ends of the blocks: ndarray (blocks,)."""
+        """Return one unit's running mean at the ends of the blocks: ndarray (blocks,)."""
         ends, starts = self._ends[1:], self._ends[:-1]
         if momentum is None:
             return np.cumsum(batches)[ends - 1] / ends
@@ -137,7 +140,7 @@ class MomentumExplorer(Explorer):
         return np.array(tracked)
 
     def _losses(self, track):
-        """Give the loss with each of MOMENTA: ndarray."""
+        """Return the loss with each of MOMENTA: ndarray."""
         weights, left = zip(*(weigh_batches(self._steps, m) for m in MOMENTA), strict=True)
         with one_blas_thread:
             sums = np.stack(weights) @ self._batches[track]  # (momenta, T) @ (T, 2 H)
@@ -149,32 +152,30 @@ class MomentumExplorer(Explorer):
         axes = figure.subplot_mosaic([["track"] * 3, ["weights", "losses", "bars"]])
         track, weights, losses, bars = axes.values()
         steps, calibrated = self._ends[1:], {"calibrated": self.calibrated}
-        plots.plot_tracking(steps, np.zeros((2, len(steps))), numbers.tracked, level=0, ax=track)
-        self._envelope, self._level = track.collections[0], track.lines[1]
-        plots.plot_weights(self._shown + 1, self._shown, left=1, ax=weights)
+        self._tracking = plot_tracking(track, steps, np.zeros((2, len(steps))), numbers.tracked, 0)
+        self._weights = plot_weights(weights, self._shown + 1, self._shown, 1)
         weights.set(title="weight of a batch", xlim=(0.6, self._steps), ylim=(1e-8, 2))
         values = {"running": (MOMENTA, self.losses["std"])}
-        plots.plot_loss(values, levels=calibrated, ax=losses)
+        curves = plots.plot_loss(values, levels=calibrated, ax=losses)
         losses.set(xscale="log", xlabel="momentum", title="val loss over momentum")
-        (mark,) = losses.plot([], [], "o", color=plots.ORANGE)
-        plots.plot_bars({"running": 0.0} | calibrated, ylabel="loss (nats)", ax=bars)
+        (self._mark,) = losses.plot([], [], "o", color=plots.ORANGE)
+        self._bar, _ = plot_bars(bars, {"running": 0.0} | calibrated, "loss (nats)")
         highest = 1.05 * max(losses.max() for losses in self.losses.values())
         bars.set(title="val loss", ylim=(0, highest))
-        self._axes, self._curve = axes, losses.lines[0]
-        self._moving = track.lines[0], *weights.lines[:2], mark, bars.patches[0]
-        return self._moving
+        self._axes, self._curve = axes, curves.lines["running"]
+        return [self._tracking.running, *self._weights, self._mark, self._bar]
 
     def update(self, numbers):
         """Move the running mean, the weights, the mark and the bar."""
-        tracked, weights, start, mark, bar = self._moving
-        tracked.set_ydata(numbers.tracked)
-        weights.set_ydata(numbers.weights)
-        start.set_ydata([numbers.left])
-        mark.set_data([[numbers.momentum], [numbers.running]] if numbers.momentum else [[], []])
-        bar.set_height(numbers.running)
+        m = numbers.momentum
+        self._tracking.running.set_ydata(numbers.tracked)
+        self._weights.batches.set_ydata(numbers.weights)
+        self._weights.start.set_ydata([numbers.left])
+        self._mark.set_data([[m], [numbers.running]] if m else [[], []])
+        self._bar.set_height(numbers.running)
 
     def scene(self, state):
-        """Give what the still parts depend on: the unit, and which curve of losses."""
+        """Return what the still parts depend on: the unit, and which curve of losses."""
         return state["unit"], state["track"]
 
     def set_scene(self, numbers):
@@ -182,9 +183,9 @@ class MomentumExplorer(Explorer):
         unit, track = numbers.state["unit"], numbers.state["track"]
         batches = self._batches["std"][:, unit]
         low, high = (f.reduceat(batches, self._ends[:-1]) for f in (np.minimum, np.maximum))
-        self._envelope.set_data(self._ends[1:], low, high)
+        self._tracking.envelope.set_data(self._ends[1:], low, high)
         level = self._calibrated.mean[0][unit].item()
-        self._level.set_ydata([level, level])
+        self._tracking.level.set_ydata([level, level])
         room = 0.05 * (high.max() - low.min())
         self._axes["track"].set_title(f"unit {unit}: batch means and running mean", loc="left")
         self._axes["track"].set(
@@ -203,7 +204,7 @@ class MomentumExplorer(Explorer):
             control.value = state["momentum"]
 
     def describe(self, numbers: Numbers) -> str:
-        """Say what the statistics remember, and what they are good for."""
+        """Return what the statistics remember, and what they are good for."""
         return (
             f"{self._memory(numbers)} Validation loss {numbers.running:.4f} with running "
             f"statistics, {self.calibrated:.4f} with calibrated ones."
@@ -224,5 +225,5 @@ class MomentumExplorer(Explorer):
         return f"{name}: {half}, the start value still weighs {numbers.left:.2g}."
 
     def key_numbers(self, numbers: Numbers) -> dict:
-        """Give both losses."""
+        """Return both losses."""
         return {"running": f"{numbers.running:.4f}", "calibrated": f"{self.calibrated:.4f}"}

@@ -23,12 +23,16 @@ export default () => {
       let edition = model.get("edition");
       let png = null;
       let text = null;
+      let linked = false; // whether a slider turns the pages here, ahead of the kernel
+      const at = () => model.get(linked ? "ahead" : "index");
+      const turn = () => pages.has(at()) && show(pages.get(at()));
       const take = () => {
         if (model.get("edition") !== edition) {
           edition = model.get("edition");
           png = null;
           pages.clear();
         }
+        if (!model.get("png")) return; // some pages deliver bytes after the rest
         if (model.get("png") === png && model.get("text") === text) return;
         png = model.get("png");
         text = model.get("text");
@@ -38,14 +42,15 @@ export default () => {
       model.on("change:png", take);
       model.on("change:text", take);
       model.on("change:edition", take);
-      model.on("change:index", () => {
-        const page = pages.get(model.get("index"));
-        if (page) show(page);
+      model.on("change:index", turn);
+      model.on("change:ahead", () => {
+        linked = true;
+        turn();
       });
       model.on("msg:custom", (message, buffers) => {
-        if (message.edition !== edition) return;
-        const page = put(message.page, buffers[0], message.text);
-        if (message.page === model.get("index")) show(page);
+        if (message.edition !== edition || !buffers?.[0]) return;
+        put(message.page, buffers[0], message.text);
+        if (message.page === at()) turn();
       });
       model.send({ ready: true });
     },
@@ -66,6 +71,7 @@ export default () => {
 
       // the browser shows the last picture until the next is complete: no blank moment
       const view = () => {
+        if (!shown) return;
         if (image.src !== shown.src) image.src = shown.src;
         else say();
       };
@@ -110,7 +116,8 @@ function nameControls(root) {
 }
 
 function base64(view) {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  // a DataView in JupyterLab; elsewhere the buffer itself
+  const bytes = new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
   if (bytes.toBase64) return bytes.toBase64(); // not in browsers from before 2025
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }

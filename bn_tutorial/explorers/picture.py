@@ -1,13 +1,10 @@
 """A picture in the page: PNG bytes with a text that says what they show, and a flipbook of them."""
 
-import io
 import threading
 from pathlib import Path
 
 import anywidget
-import numpy as np
 import traitlets
-from PIL import Image
 
 # whoever changes or sends a picture holds it, and so does an explorer from the reading of its
 # controls on. One for all: explorers that move each other can't wait in a circle, and matplotlib
@@ -19,9 +16,10 @@ class Picture(anywidget.AnyWidget):
     """An image with its caption, which is its alternative text too.
 
     It shows one picture, which ``show`` replaces in one message; or the pages of a flipbook, which
-    ``add_frame`` sends ahead. A slider that the browser links to ``index`` turns them without
-    asking the kernel. The script also gives names to the sliders of the explorer around it, for
-    screen readers.
+    ``add_frame`` sends ahead. A slider that the browser links to ``ahead`` turns them without
+    asking the kernel; not every page that shows widgets has such links, so the kernel sets
+    ``index`` too. The script also gives names to the sliders of the explorer around it, for screen
+    readers.
 
     Parameters
     ----------
@@ -34,6 +32,9 @@ class Picture(anywidget.AnyWidget):
     ----------
     index : int
         The page to show. One that has not come yet leaves the picture as it is.
+    ahead : int
+        The page that a link in the browser turns to. A browser that has one, and so is ahead of
+        the kernel, pays no attention to ``index``.
     edition : int
         Number of the present flipbook. A new one forgets the pages of the last.
     """
@@ -43,10 +44,11 @@ class Picture(anywidget.AnyWidget):
     text = traitlets.Unicode().tag(sync=True)
     page = traitlets.Int().tag(sync=True)
     index = traitlets.Int().tag(sync=True)
+    ahead = traitlets.Int().tag(sync=True)
     edition = traitlets.Int().tag(sync=True)
 
     def __init__(self, png, text, page=-1):
-        super().__init__(png=png, text=text, page=page, index=page)
+        super().__init__(png=png, text=text, page=page, index=page, ahead=page)
 
     def show(self, png, text, page=-1, *, new_edition=False):
         """Replace the picture, in one message; with ``new_edition`` the pages are forgotten."""
@@ -66,26 +68,3 @@ class Picture(anywidget.AnyWidget):
     def add_frame(self, png, text, page):
         """Send a page of the present edition."""
         self.send({"page": page, "edition": self.edition, "text": text}, buffers=[png])
-
-
-def encode(canvas, compress_level):
-    """Give the pixels of an Agg canvas as PNG.
-
-    64 colours are enough for a plot, and make it less than half as large: a message of at most
-    32 KB.
-
-    Parameters
-    ----------
-    canvas : FigureCanvasAgg
-    compress_level : int
-        From 1 (fast) to 9 (small). 6 instead of 3 takes 2 ms more and saves a fifth.
-
-    Returns
-    -------
-    bytes
-    """
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    image = image.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=compress_level)
-    return file.getvalue()

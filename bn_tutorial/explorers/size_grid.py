@@ -3,23 +3,23 @@
 import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from itertools import product
 
 import numpy as np
 import torch
 
+from bn_tutorial import diagnostics
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
-from bn_tutorial.diagnostics import probe, smooth
+from bn_tutorial.diagnostics import smooth
 from bn_tutorial.evaluation import evaluate, losses
-from bn_tutorial.explorers.grid import list_runs
-from bn_tutorial.recipe import Recipe
+from bn_tutorial.explorers import probe
+from bn_tutorial.explorers.runs import check_alike, list_runs
 from bn_tutorial.statistics import calibrate
 from bn_tutorial.threads import one_blas_thread
 from bn_tutorial.training import Run
 
-NORMS = {"batch norm": "batch", "layer norm": "layer", "plain": None}
+NORMS = {label: probe.NORMS[label] for label in ("batch norm", "layer norm", "plain")}
 STATISTICS = ("calibrated", "batch")
 SPLITS = ("train", "val")
 FREE = ("norm", "seed")  # in which the runs of one batch size may differ
@@ -87,7 +87,7 @@ class SizeGrid:
         return np.array([[of_run.get(key, {}).get(which, math.nan) for key in row] for row in keys])
 
     def of_size(self, n):
-        """Give the recipe of one of the runs with a batch size."""
+        """Return the recipe of one of the runs with a batch size."""
         return next(run.recipe for run in self.runs.values() if run.recipe.batch_size == n)
 
     def curves(self, label, n):
@@ -109,9 +109,9 @@ class SizeGrid:
         return steps.numpy() * n, np.where(np.isfinite(curves), curves, math.nan)
 
     def norm_inputs(self, split):
-        """Give what comes to the first batch norm of ``source``, for a split: ndarray (N, H)."""
+        """Return what comes to the first batch norm of ``source``, for a split: ndarray (N, H)."""
         statistics = calibrate(self.source, split)
-        outputs = probe(self.source, split.contexts, split.targets, statistics).outputs
+        outputs = diagnostics.probe(self.source, split.contexts, split.targets, statistics).outputs
         names = list(outputs)
         return outputs[names[names.index("norm.0") - 1]].double().numpy()
 
@@ -121,7 +121,7 @@ def _key(run):
 
 
 def _read(run, dataset):
-    """Give what a run ends with: dict of (statistics, split) to float, inf if it diverged."""
+    """Return what a run ends with: dict of (statistics, split) to float, inf if it diverged."""
     failed = dict.fromkeys(product(STATISTICS, SPLITS), math.inf)
     if run.diverged_at is not None:
         return failed
@@ -143,7 +143,7 @@ def _are_sound(statistics):
 
 
 def _read_in_batches(run, split):
-    """Shuffle a split, cut it into batches as in training, and give their mean loss: float."""
+    """Shuffle a split, cut it into batches as in training, and return their mean loss: float."""
     n, generator = run.recipe.batch_size, torch.Generator().manual_seed(SEED)
     order = torch.randperm(len(split), generator=generator).numpy()
     batches = np.resize(order, (-(-len(order) // n), n))  # the last one is filled from the first
@@ -164,9 +164,9 @@ def _check(runs):
             f'{WANTED}, at least two batch sizes and norm="batch" among them, '
             f"got batch_size={sizes}, norm={[n for n in NORMS.values() if n in norms]}"
         )
-    _check_alike(runs, (*FREE, *BY_SIZE))
+    check_alike(runs, (*FREE, *BY_SIZE))
     for n in sizes:
-        _check_alike([run for run in runs if run.recipe.batch_size == n], FREE, f" of size {n:,}")
+        check_alike([run for run in runs if run.recipe.batch_size == n], FREE, f" of size {n:,}")
     for key in keys:
         if (times := keys.count(key)) > 1:
             raise ValueError(f"{WANTED}, each once, got {times} with {_name(*key)}")
@@ -182,15 +182,6 @@ def _check_complete(run):
         raise ValueError(
             f"{WANTED}, all complete, got {done:,} of {steps:,} steps with {_name(*_key(run))}"
         )
-
-
-def _check_alike(runs, free, where=""):
-    for field in fields(Recipe):
-        values = list(dict.fromkeys(getattr(run.recipe, field.name) for run in runs))
-        if field.name not in free and len(values) > 1:
-            raise ValueError(
-                f"runs: expected the same {field.name} in all{where}, got {field.name}={values}"
-            )
 
 
 def _name(norm, n, seed=None):

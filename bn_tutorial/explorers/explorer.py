@@ -7,21 +7,37 @@ from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 
 import ipywidgets
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+import traitlets
 
 from bn_tutorial._expect import expect_kind
-from bn_tutorial.explorers.picture import LOCK, Picture, encode
+from bn_tutorial.explorers.controls import button, check_value, panel, positions
+from bn_tutorial.explorers.picture import LOCK, Picture
+from bn_tutorial.explorers.renderer import Renderer
 
-DPI = 100
 PAUSE = 0.002  # seconds between two pages drawn ahead, in which a move that waits gets its turn
 TURN = threading.Lock()  # of the explorers that draw ahead: a move waits for one of them only
+
+
+class State(traitlets.Dict):
+    """The values of all controls: dict. A part of it may be set, and the rest stays."""
+
+    def get(self, explorer, cls=None):
+        with LOCK:  # not while a move goes on; and a copy, for its owner to change
+            return dict(super().get(explorer, cls))
+
+    def set(self, explorer, value):
+        with LOCK:
+            explorer.move(value)
+
+    def follow(self, explorer, value):
+        """Take on what the controls say, and tell observers."""
+        super().set(explorer, value)
 
 
 class Explorer(ipywidgets.VBox):
     """Controls, and a picture that follows them.
 
-    A subclass makes its controls, calls ``super().__init__`` at the end of its own, and gives
+    A subclass makes its controls, calls ``set_up`` at the end of its ``__init__``, and gives
     ``compute``, ``build``, ``update``, ``describe`` and ``key_numbers`` (below); ``scene`` and
     ``set_scene`` where axes can't keep their limits.
 
@@ -38,29 +54,16 @@ class Explorer(ipywidgets.VBox):
     move of its own, which waits for the lock: at most for one page. Subclasses change under the
     lock what ``compute`` and the drawing read beside the state.
 
-    Parameters
-    ----------
-    controls : dict of str to Widget
-        Each has a ``value``, which is an element of the state, and a ``description``.
-    flip : str, optional
-        Name of a SelectionSlider among the controls.
-    presets : dict of str to dict, optional
-        Text of a button -> the part of the state that it sets.
-    extras : sequence of Widget
-        Further buttons and the like, shown beside the presets.
-    state : dict, optional
-        Where to start, in part or in whole. Reset leads to the default all the same.
-    size : tuple of float
-        Of the picture, in units of 100 pixels.
-
     Attributes
     ----------
     state : dict
-        The values of all controls. Set it, in part or in whole, to move them in one step.
+        The values of all controls. Set it, in part or in whole, to move them in one step; observe
+        it, or link it to another explorer's. Whoever observes it finds numbers and picture there.
     numbers
         What ``compute`` gave for the present state.
     controls, presets : dict
     picture : Picture
+    figure : Figure
     draws : int
         Full redraws so far. A move that keeps the scene makes none.
     drawing : bool
@@ -69,7 +72,9 @@ class Explorer(ipywidgets.VBox):
         What the last move raised.
     """
 
-    def __init__(
+    state = State()
+
+    def set_up(
         self,
         controls: dict[str, ipywidgets.Widget],
         *,
@@ -79,39 +84,59 @@ class Explorer(ipywidgets.VBox):
         state: dict | None = None,
         size: tuple[float, float] = (9, 3.4),
     ):
+        """Show controls and the first picture.
+
+        Parameters
+        ----------
+        controls : dict of str to Widget
+            Each has a ``value``, which is an element of the state, and a ``description``.
+        flip : str, optional
+            Name of a SelectionSlider among the controls.
+        presets : dict of str to dict, optional
+            Text of a button -> the part of the state that it sets.
+        extras : sequence of Widget
+            Further buttons and the like, shown beside the presets.
+        state : dict, optional
+            Where to start, in part or in whole. Reset leads to the default all the same.
+        size : tuple of float
+            Of the picture, in units of 100 pixels.
+        """
         self.controls, self._flip, self.presets = controls, flip, presets or {}
-        self._start = self.state
+        self._start = self._values()
         self._quiet = self._wanted = False  # wanted: a browser asks for the frames
-        self.drawing, self.error, self.draws = False, None, 0
+        self.drawing, self.error = False, None
+        # pages are drawn ahead and all of them are sent; a live picture is waited for
+        self._renderer = Renderer(size, compress_level=3 if flip is None else 6)
+        self.figure = self._renderer.figure
         self._set_controls({} if state is None else state)
         with LOCK:
-            self._draw_first(size)
+            self._draw_first()
         self.picture.on_msg(self._heard)
         for control in controls.values():
             control.observe(self._moved, "value")
         if flip is not None:
-            self._link = ipywidgets.jslink((controls[flip], "index"), (self.picture, "index"))
-        super().__init__([self._panel(extras), self.picture])
+            self._link = ipywidgets.jsdlink((controls[flip], "index"), (self.picture, "ahead"))
+        buttons = [
+            button(text, lambda part=part: self.move(part)) for text, part in self.presets.items()
+        ]
+        buttons = [*buttons, button("Reset", self.reset), *extras]
+        self.children = [panel(controls.values(), buttons), self.picture]
         self.add_class("bn-explorer")
 
-    def _draw_first(self, size):
-        self.figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-        self.canvas = FigureCanvasAgg(self.figure)
-        self.numbers = self.compute(self.state)
-        self._artists = sorted(self.build(self.figure, self.numbers), key=lambda a: a.zorder)
-        for artist in self._artists:
-            artist.set_animated(True)
-            artist.set_in_layout(False)  # or the axes would make room for where it just stands
-        self.arrange(self.state)
-        state, page = self.state, self.index
+    def _draw_first(self):
+        self.numbers = self.compute(self._values())
+        self._renderer.animate(self.build(self.figure, self.numbers))
+        self.arrange(self._values())
+        state, page = self._values(), self.index
         self._frame = self._draw(state, self.numbers)  # what is shown: PNG bytes and text
         self._book, self._frames = state, {page: self._frame}
         self.picture = Picture(*self._frame, page)
+        type(self).state.follow(self, state)
 
     # what a subclass gives
 
     def compute(self, state: dict) -> object:
-        """Give all numbers of the picture for a state. Changes nothing, needs no browser."""
+        """Return all numbers of the picture for a state. Changes nothing, needs no browser."""
         raise NotImplementedError
 
     def build(self, figure, numbers):
@@ -123,15 +148,15 @@ class Explorer(ipywidgets.VBox):
         raise NotImplementedError
 
     def describe(self, numbers) -> str:
-        """Say in one line of words what the picture shows."""
+        """Return one line of words that says what the picture shows."""
         raise NotImplementedError
 
     def key_numbers(self, numbers) -> dict:
-        """Give the few numbers that ``repr`` shows: dict of str to number or text."""
+        """Return the few numbers that ``repr`` shows: dict of str to number or text."""
         raise NotImplementedError
 
     def scene(self, state):
-        """Give what limits, ticks and titles depend on. A change of it costs a full redraw."""
+        """Return what limits, ticks and titles depend on. A change of it costs a full redraw."""
 
     def set_scene(self, numbers):
         """Set limits, ticks and titles, before a full redraw."""
@@ -144,40 +169,16 @@ class Explorer(ipywidgets.VBox):
 
     # the state
 
-    @property
-    def state(self) -> dict:
-        """The values of all controls."""
+    def _values(self):
         with LOCK:  # not while a preset has set half of them
             return {name: control.value for name, control in self.controls.items()}
-
-    @state.setter
-    def state(self, state: dict):
-        with LOCK:
-            self._set_controls(state)
-            self.refresh()
-
-    @property
-    def text(self) -> str:
-        """The line that says what the picture shows."""
-        with LOCK:
-            return self.describe(self.numbers)
-
-    @property
-    def index(self) -> int:
-        """The page of the flipbook that shows the present state; -1 where there is none."""
-        with LOCK:
-            return self._page_of(self.state)
-
-    def reset(self):
-        """Go back to the default state."""
-        self.state = self._start
 
     def _set_controls(self, state):
         expect_kind("state", state, dict)
         for name, value in state.items():
             if name not in self.controls:
                 raise ValueError(f"state: expected {', '.join(self.controls)}, got {name!r}")
-            _check(name, self.controls[name], value)
+            check_value(name, self.controls[name], value)
         with self._unnoticed():
             for name, value in state.items():
                 self.controls[name].value = value
@@ -192,7 +193,34 @@ class Explorer(ipywidgets.VBox):
             finally:
                 self._quiet = False
 
+    @property
+    def text(self):
+        """The line that says what the picture shows."""
+        with LOCK:
+            return self.describe(self.numbers)
+
+    @property
+    def draws(self):
+        """Full redraws so far."""
+        return self._renderer.draws
+
+    @property
+    def index(self):
+        """The page of the flipbook that shows the present state; -1 where there is none."""
+        with LOCK:
+            return self._page_of(self._values())
+
     # a move
+
+    def move(self, state):
+        """Set the controls to a state, in part or in whole, and show it."""
+        with LOCK:
+            self._set_controls(state)
+            self.refresh()
+
+    def reset(self):
+        """Go back to the default state."""
+        self.move(self._start)
 
     def _moved(self, _change):
         with LOCK:  # another thread must not see that this one changes controls unnoticed
@@ -213,39 +241,36 @@ class Explorer(ipywidgets.VBox):
             What ``compute`` or the drawing raised. The reader sees it in the line of text, and
             the next move works again.
         """
-        with LOCK, self._told_to_the_reader():
-            with self._unnoticed():
-                self.arrange(self.state)
-            state = self.state  # read once: a browser may change a control at any moment
-            page = self._page_of(state)
-            self.numbers = self.compute(state)
-            if self._flip is None or anew or not self._holds(state):
-                self._frames = {page: self._draw(state, self.numbers)}
-                self.picture.show(*self._frames[page], page, new_edition=self._flip is not None)
-            elif page not in self._frames:
-                self._frames[page] = self._draw(state, self.numbers)
-                self.picture.add_frame(*self._frames[page], page)
-            self._book, self._frame = state, self._frames[page]
-            self._draw_ahead()
-            self.error = None
+        with LOCK:
+            state = self._values()
+            try:
+                with self._told_to_the_reader():
+                    with self._unnoticed():
+                        self.arrange(state)
+                    state = self._values()  # once: a browser may change a control at any moment
+                    self._show(state, anew)
+            finally:
+                type(self).state.follow(self, state)
+
+    def _show(self, state, anew):
+        page = self._page_of(state)
+        self.numbers = self.compute(state)
+        if self._flip is None or anew or not self._holds(state):
+            self._frames = {page: self._draw(state, self.numbers)}
+            self.picture.show(*self._frames[page], page, new_edition=self._flip is not None)
+        elif page not in self._frames:
+            self._frames[page] = self._draw(state, self.numbers)
+            self.picture.add_frame(*self._frames[page], page)
+        self.picture.index = page
+        self._book, self._frame = state, self._frames[page]
+        self._draw_ahead()
+        self.error = None
 
     def _draw(self, state, numbers):
         """Draw: PNG bytes and the line of text."""
-        scene = self.scene(state)
         self.update(numbers)
-        if not self.draws or scene != self._scene:
-            self.set_scene(numbers)
-            for ax in self.figure.axes:  # the layout depends on where it starts from
-                ax.set_subplotspec(ax.get_subplotspec())
-            self.canvas.draw()  # without the animated artists
-            self._scene, self._background = scene, self.canvas.copy_from_bbox(self.figure.bbox)
-            self.draws += 1
-        self.canvas.restore_region(self._background)
-        for artist in self._artists:
-            artist.axes.draw_artist(artist)
-        # pages are drawn ahead and all of them are sent; a live picture is waited for
-        level = 3 if self._flip is None else 6
-        return encode(self.canvas, compress_level=level), self.describe(numbers)
+        png = self._renderer.draw(self.scene(state), lambda: self.set_scene(numbers))
+        return png, self.describe(numbers)
 
     @contextmanager
     def _told_to_the_reader(self):
@@ -264,8 +289,7 @@ class Explorer(ipywidgets.VBox):
         return -1 if self._flip is None else self._positions().index(state[self._flip])
 
     def _positions(self):
-        options = self.controls[self._flip].options
-        return [option[1] if isinstance(option, tuple) else option for option in options]
+        return positions(self.controls[self._flip])
 
     def _holds(self, state):
         """Return whether a state is one of the present flipbook's."""
@@ -321,23 +345,6 @@ class Explorer(ipywidgets.VBox):
 
     # in the page
 
-    def _panel(self, extras):
-        buttons = []
-        for text, part in self.presets.items():
-            buttons.append(ipywidgets.Button(description=text))
-            buttons[-1].on_click(lambda _, part=part: setattr(self, "state", part))
-        buttons.append(ipywidgets.Button(description="Reset"))
-        buttons[-1].on_click(lambda _: self.reset())
-        for button in buttons:
-            button.layout.width = "auto"
-        wrap = ipywidgets.Layout(flex_flow="row wrap")
-        return ipywidgets.VBox(
-            [
-                ipywidgets.Box(list(self.controls.values()), layout=wrap),
-                ipywidgets.Box([*buttons, *extras], layout=wrap),
-            ]
-        )
-
     def __repr__(self):
         with LOCK:
             numbers = self.state | self.key_numbers(self.numbers)
@@ -350,58 +357,3 @@ class Explorer(ipywidgets.VBox):
                 "text/plain": repr(self),
                 "image/png": base64.b64encode(self._frame[0]).decode(),
             }
-
-
-def slider(description, values, value, text="{:g}"):
-    """Make a slider over a few values, each of which it shows as text.
-
-    Returns
-    -------
-    SelectionSlider
-    """
-    return ipywidgets.SelectionSlider(
-        options=[(text.format(v), v) for v in values],
-        value=value,
-        description=description,
-        layout=ipywidgets.Layout(width="420px"),
-        style={"description_width": "initial"},
-    )
-
-
-def choice(description, options):
-    """Make a menu, on its first entry.
-
-    Parameters
-    ----------
-    description : str
-    options : dict of str to value
-
-    Returns
-    -------
-    Dropdown
-    """
-    return ipywidgets.Dropdown(
-        options=list(options.items()),
-        description=description,
-        layout=ipywidgets.Layout(width="auto", margin="2px 20px 2px 2px"),
-        style={"description_width": "initial"},
-    )
-
-
-def _check(name, control, value):
-    """Raise a ValueError that says so where a control can't take a value."""
-    if hasattr(control, "options"):
-        allowed = [o[1] if isinstance(o, tuple) else o for o in control.options]
-        if not any(type(value) is type(a) and value == a for a in allowed):
-            raise ValueError(f"{name}: expected one of {allowed}, got {value!r}")
-    elif isinstance(getattr(control, "value", None), bool):
-        if not isinstance(value, bool):
-            raise ValueError(f"{name}: expected True or False, got {value!r}")
-    elif hasattr(control, "min"):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f"{name}: expected a number, got {value!r}")
-        low, high = control.min, control.max
-        if hasattr(control, "base"):
-            low, high = control.base**low, control.base**high
-        if not low <= value <= high:
-            raise ValueError(f"{name}: expected {low:g} to {high:g}, got {value!r}")
