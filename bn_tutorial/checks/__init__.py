@@ -9,8 +9,7 @@ that a check can't share a bug with ``bn_tutorial.layers``.
 """
 
 from bn_tutorial.checks import clinic
-from bn_tutorial.checks.bug import Bug
-from bn_tutorial.checks.bugs import BUGS, bugs_of, find_bug
+from bn_tutorial.checks.bugs import BUGS, Bug, bugs_of, find_bug
 from bn_tutorial.checks.course import (
     batch_weights,
     bigram_loss,

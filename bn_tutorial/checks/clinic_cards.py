@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from bn_tutorial.checks.bug import Bug
-from bn_tutorial.checks.bugs import find_bug
-from bn_tutorial.checks.clinic_layers import STALE_BIAS
+from bn_tutorial.checks.bugs import Bug, find_bug
+from bn_tutorial.checks.bugs.layer_memory import STALE_BIAS
 
 
 @dataclass(frozen=True)

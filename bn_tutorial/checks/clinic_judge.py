@@ -7,9 +7,9 @@ from threading import Thread
 
 from torch import manual_seed
 
-from bn_tutorial.checks.bug import Bug
-from bn_tutorial.checks.bugs import bugs_of
-from bn_tutorial.checks.clinic_layers import HEALTHY, STALE_BIAS
+from bn_tutorial.checks.bugs import Bug, bugs_of
+from bn_tutorial.checks.bugs.layer_memory import STALE_BIAS
+from bn_tutorial.checks.clinic_layers import HEALTHY
 from bn_tutorial.checks.guard import describe, isolated
 
 LIMIT, TOTAL = 2.0, 30.0  # seconds for one layer, and for all of them
