@@ -9,8 +9,7 @@ that a check can't share a bug with ``bn_tutorial.layers``.
 """
 
 from bn_tutorial.checks import clinic
-from bn_tutorial.checks.bugs import BUGS, Bug, bugs_of, find_bug
-from bn_tutorial.checks.course import (
+from bn_tutorial.checks.assignments import (
     batch_weights,
     bigram_loss,
     contexts,
@@ -19,6 +18,7 @@ from bn_tutorial.checks.course import (
     momentum_for,
     uniform_loss,
 )
+from bn_tutorial.checks.bugs import BUGS, Bug, bugs_of, find_bug
 from bn_tutorial.checks.folding import fold
 from bn_tutorial.checks.functions import batch_norm_backward, batch_norm_forward
 from bn_tutorial.checks.layer import batch_norm_layer

@@ -1,7 +1,7 @@
 """The checks that only the assignments need: contexts, baselines, running averages, a yardstick.
 
 Each compares an answer with the right one on drawn inputs, and where it is wrong, with the known
-mistakes of ``course_bugs``. The inputs tell these apart: symbols that no word uses, pairs that
+mistakes of ``bugs.assignments``. The inputs tell these apart: symbols that no word uses, pairs that
 ``train`` never shows, momenta that are not small, as many seeds as rates.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bn_tutorial.checks import course_bugs
+from bn_tutorial.checks.bugs import assignments as known
 from bn_tutorial.checks.guard import call, isolated, one_line
 from bn_tutorial.checks.verdict import Verdict, not_attempted
 
@@ -47,9 +47,7 @@ def contexts(function, *, seed=SEED):
         letters = draw.sample("abdegm", 5)  # one letter and the hyphen stand in no word
         words = ["".join(letters[:4]), letters[4], "".join(draw.choices(letters, k=3))]
         cases.append({"words": words, "symbols": symbols, "block_size": block_size})
-    return _judge(
-        function, cases, course_bugs.right_contexts, course_bugs.CONTEXTS, _examples, "01_dataset"
-    )
+    return _judge(function, cases, known.right_contexts, known.CONTEXTS, _examples, "01_dataset")
 
 
 @isolated
@@ -69,7 +67,7 @@ def uniform_loss(function, *, seed=SEED):
     """
     sizes = [28, 2, *random.Random(seed).sample(range(3, 1000), 2)]
     cases = [{"size": size} for size in sizes]
-    right, mistakes = course_bugs.right_uniform_loss, course_bugs.UNIFORM_LOSS
+    right, mistakes = known.right_uniform_loss, known.UNIFORM_LOSS
     return _judge(function, cases, right, mistakes, _number, "01_dataset")
 
 
@@ -98,7 +96,7 @@ def bigram_loss(function, *, seed=SEED):
         held_out[0, 0] = size - 1
         cases.append({"train": train, "held_out": held_out, "size": size, "k": k})
     cases[-1]["held_out"] = cases[-1]["train"][::3].clone()  # nothing new: no loss is infinite
-    right, mistakes = course_bugs.right_bigram_loss, course_bugs.BIGRAM_LOSS
+    right, mistakes = known.right_bigram_loss, known.BIGRAM_LOSS
     return _judge(function, cases, right, mistakes, _number, "01_dataset")
 
 
@@ -121,8 +119,8 @@ def leftover(function, *, seed=SEED):
     return _judge(
         function,
         _updates(seed, [(0.3, 4), (0.001, 700), (0.2, 0), (0.6, 1)]),
-        course_bugs.right_leftover,
-        course_bugs.LEFTOVER,
+        known.right_leftover,
+        known.LEFTOVER,
         _number,
         "05_running_statistics",
     )
@@ -147,8 +145,8 @@ def batch_weights(function, *, seed=SEED):
     return _judge(
         function,
         _updates(seed, [(0.25, 2), (0.1, 5), (0.6, 1)]),
-        course_bugs.right_batch_weights,
-        course_bugs.BATCH_WEIGHTS,
+        known.right_batch_weights,
+        known.BATCH_WEIGHTS,
         _numbers,
         "05_running_statistics",
     )
@@ -179,7 +177,7 @@ def momentum_for(function, *, seed=SEED):
     draw = random.Random(seed)
     pairs = [(0.3, 1), (0.5, 7), (0.01, 100), (round(draw.uniform(0.6, 0.9), 2), 700)]
     cases = [{"weight": weight, "steps": steps} for weight, steps in pairs]
-    right, mistakes = course_bugs.right_momentum_for, course_bugs.MOMENTUM_FOR
+    right, mistakes = known.right_momentum_for, known.MOMENTUM_FOR
     return _judge(function, cases, right, mistakes, _number, "05_running_statistics")
 
 
@@ -208,7 +206,7 @@ def good_decades(function, *, seed=SEED):
         tail = 1.5 * (noise.roll(1) > 0.9)  # a seed that failed moves the mean, not the median
         losses = 2.5 + valley / 2 + noise / 2 + tail
         cases.append({"rates": GRID[:rates], "losses": losses, "within": within})
-    right, mistakes = course_bugs.right_good_decades, course_bugs.GOOD_DECADES
+    right, mistakes = known.right_good_decades, known.GOOD_DECADES
     return _judge(function, cases, right, mistakes, _number, "06_learning_rate")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bn_tutorial import checks
-from bn_tutorial.checks import course_bugs as bugs
+from bn_tutorial.checks.bugs import assignments as bugs
 
 MISTAKES = {
     "contexts": bugs.CONTEXTS,
