@@ -1,26 +1,26 @@
 """The checks that only the assignments need: contexts, baselines, running averages, a yardstick.
 
-Each compares an answer with the right one on drawn inputs, and where it is wrong, with the known
-mistakes of ``bugs.assignments``. The inputs tell these apart: symbols that no word uses, pairs that
-``train`` never shows, momenta that are not small, as many seeds as rates.
+The inputs tell the known bugs apart: symbols that no word uses, pairs that ``train`` never shows,
+momenta that are not small, as many seeds as rates. Answers may be plain numbers and lists, tensors
+or NumPy arrays; messages name the arguments that they belong to.
 """
 
+import math
 import random
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bn_tutorial.checks.bugs import assignments as known
-from bn_tutorial.checks.guard import call, isolated, one_line
-from bn_tutorial.checks.verdict import Verdict, not_attempted
+from bn_tutorial.checks.bugs import averages, baselines, decades
+from bn_tutorial.checks.bugs import contexts as cuts
+from bn_tutorial.checks.cases import scripted
+from bn_tutorial.checks.guard import isolated, one_line
+from bn_tutorial.checks.judge import Task, judge
+from bn_tutorial.checks.observe import Complaint
 
 SEED = 23  # of the inputs; the tests try many
 GRID = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
-
-
-class _UnreadableError(Exception):
-    """An answer that is not of the kind that was asked for; the message says what came."""
 
 
 @isolated
@@ -41,13 +41,7 @@ def contexts(function, *, seed=SEED):
     -------
     Verdict
     """
-    draw, symbols = random.Random(seed), "-abdegm."
-    cases = []
-    for block_size in (3, 1, 4):
-        letters = draw.sample("abdegm", 5)  # one letter and the hyphen stand in no word
-        words = ["".join(letters[:4]), letters[4], "".join(draw.choices(letters, k=3))]
-        cases.append({"words": words, "symbols": symbols, "block_size": block_size})
-    return _judge(function, cases, known.right_contexts, known.CONTEXTS, _examples, "01_dataset")
+    return judge(CONTEXTS, function, seed)
 
 
 @isolated
@@ -65,10 +59,7 @@ def uniform_loss(function, *, seed=SEED):
     -------
     Verdict
     """
-    sizes = [28, 2, *random.Random(seed).sample(range(3, 1000), 2)]
-    cases = [{"size": size} for size in sizes]
-    right, mistakes = known.right_uniform_loss, known.UNIFORM_LOSS
-    return _judge(function, cases, right, mistakes, _number, "01_dataset")
+    return judge(UNIFORM_LOSS, function, seed)
 
 
 @isolated
@@ -88,16 +79,7 @@ def bigram_loss(function, *, seed=SEED):
     -------
     Verdict
     """
-    generator, cases = torch.Generator().manual_seed(seed), []
-    for size, k in ((5, 0.5), (4, 2.0), (6, 0.1), (5, 0.3)):
-        train = torch.randint(size, (14, 2), generator=generator)
-        train[:, 0] %= size - 1  # the last symbol never stands before another
-        held_out = torch.randint(size, (5, 2), generator=generator)
-        held_out[0, 0] = size - 1
-        cases.append({"train": train, "held_out": held_out, "size": size, "k": k})
-    cases[-1]["held_out"] = cases[-1]["train"][::3].clone()  # nothing new: no loss is infinite
-    right, mistakes = known.right_bigram_loss, known.BIGRAM_LOSS
-    return _judge(function, cases, right, mistakes, _number, "01_dataset")
+    return judge(BIGRAM_LOSS, function, seed)
 
 
 @isolated
@@ -116,14 +98,7 @@ def leftover(function, *, seed=SEED):
     -------
     Verdict
     """
-    return _judge(
-        function,
-        _updates(seed, [(0.3, 4), (0.001, 700), (0.2, 0), (0.6, 1)]),
-        known.right_leftover,
-        known.LEFTOVER,
-        _number,
-        "05_running_statistics",
-    )
+    return judge(LEFTOVER, function, seed)
 
 
 @isolated
@@ -142,20 +117,7 @@ def batch_weights(function, *, seed=SEED):
     -------
     Verdict
     """
-    return _judge(
-        function,
-        _updates(seed, [(0.25, 2), (0.1, 5), (0.6, 1)]),
-        known.right_batch_weights,
-        known.BATCH_WEIGHTS,
-        _numbers,
-        "05_running_statistics",
-    )
-
-
-def _updates(seed, pairs):
-    draw = random.Random(seed)
-    pairs = [*pairs, *((draw.choice((0.05, 0.3, 0.7, 0.9)), draw.randint(3, 6)) for _ in range(2))]
-    return [{"momentum": momentum, "steps": steps} for momentum, steps in pairs]
+    return judge(BATCH_WEIGHTS, function, seed)
 
 
 @isolated
@@ -174,11 +136,7 @@ def momentum_for(function, *, seed=SEED):
     -------
     Verdict
     """
-    draw = random.Random(seed)
-    pairs = [(0.3, 1), (0.5, 7), (0.01, 100), (round(draw.uniform(0.6, 0.9), 2), 700)]
-    cases = [{"weight": weight, "steps": steps} for weight, steps in pairs]
-    right, mistakes = known.right_momentum_for, known.MOMENTUM_FOR
-    return _judge(function, cases, right, mistakes, _number, "05_running_statistics")
+    return judge(MOMENTUM_FOR, function, seed)
 
 
 @isolated
@@ -199,98 +157,80 @@ def good_decades(function, *, seed=SEED):
     -------
     Verdict
     """
+    return judge(GOOD_DECADES, function, seed)
+
+
+# --- the inputs ---------------------------------------------------------------------------------
+
+
+def _words(seed):
+    draw = random.Random(seed)
+    for block_size in (3, 1, 4):
+        letters = draw.sample("abdegm", 5)  # one letter and the hyphen stand in no word
+        words = ["".join(letters[:4]), letters[4], "".join(draw.choices(letters, k=3))]
+        yield {"words": words, "symbols": "-abdegm.", "block_size": block_size}
+
+
+def _sizes(seed):
+    return [{"size": n} for n in (28, 2, *random.Random(seed).sample(range(3, 1000), 2))]
+
+
+def _pairs(seed):
     generator, cases = torch.Generator().manual_seed(seed), []
+    for size, k in ((5, 0.5), (4, 2.0), (6, 0.1), (5, 0.3)):
+        train = torch.randint(size, (14, 2), generator=generator)
+        train[:, 0] %= size - 1  # the last symbol never stands before another
+        held_out = torch.randint(size, (5, 2), generator=generator)
+        held_out[0, 0] = size - 1
+        cases.append({"train": train, "held_out": held_out, "size": size, "k": k})
+    cases[-1]["held_out"] = cases[-1]["train"][::3].clone()  # nothing new: no loss is infinite
+    return cases
+
+
+def _updates(*pairs):
+    def cases(seed):
+        draw = random.Random(seed)
+        more = [(draw.choice((0.05, 0.3, 0.7, 0.9)), draw.randint(3, 6)) for _ in range(2)]
+        return [{"momentum": momentum, "steps": steps} for momentum, steps in [*pairs, *more]]
+
+    return cases
+
+
+def _falls(seed):
+    last = round(random.Random(seed).uniform(0.6, 0.9), 2), 700
+    pairs = (0.3, 1), (0.5, 7), (0.01, 100), last
+    return [{"weight": weight, "steps": steps} for weight, steps in pairs]
+
+
+def _valleys(seed):
+    generator = torch.Generator().manual_seed(seed)
     for rates, within in ((5, 0.2), (5, 0.4), (7, 0.3), (7, 0.5), (7, 0.7), (9, 0.4), (9, 0.8)):
         valley = torch.linspace(-1.2, 1.5, rates, dtype=torch.float64) ** 2  # (rates,)
         noise = torch.rand((rates, rates), generator=generator, dtype=torch.float64)
         tail = 1.5 * (noise.roll(1) > 0.9)  # a seed that failed moves the mean, not the median
         losses = 2.5 + valley / 2 + noise / 2 + tail
-        cases.append({"rates": GRID[:rates], "losses": losses, "within": within})
-    right, mistakes = known.right_good_decades, known.GOOD_DECADES
-    return _judge(function, cases, right, mistakes, _number, "06_learning_rate")
-
-
-# --- judging ------------------------------------------------------------------------------------
-
-
-def _judge(function, cases, right, mistakes, read, chapter):
-    """Compare an answer with the right one, then with the known mistakes, on all cases."""
-    given = []
-    for arguments in cases:
-        outcome = call(function, arguments)
-        if outcome.stub:
-            return not_attempted(outcome.stub)
-        if outcome.error:
-            return Verdict(False, None, f"{_shown(arguments)}: it raises {outcome.error}")
-        if outcome.changed:
-            names = " and ".join(outcome.changed)
-            return Verdict(False, None, f"it changes its argument {names}: work on a copy")
-        try:
-            given.append(read(outcome.value))
-        except _UnreadableError as error:
-            return Verdict(False, None, f"{_shown(arguments)}: {error}")
-    due = _answers(right, cases, read)
-    if _all_same(given, due):
-        return Verdict(True, None, f"it gives what it should on all {len(cases)} inputs")
-    arguments, answer, truth = next(
-        case for case in zip(cases, given, due, strict=True) if not _same(*case[1:])
-    )
-    evidence = f"{_shown(arguments)}: {_difference(answer, truth)}"
-    for mistake in mistakes:
-        if _all_same(given, _answers(mistake.fn, cases, read)):
-            message = f"{mistake.sentence}. (Notebook {chapter}.) {evidence}."
-            return Verdict(False, mistake.name, message)
-    return Verdict(False, None, f"{evidence}.")
-
-
-def _answers(function, cases, read):
-    return [read(function(*arguments.values())) for arguments in cases]
-
-
-def _all_same(these, those):
-    return all(map(_same, these, those))
-
-
-def _same(one, other):
-    if isinstance(one, Tensor):
-        return one.shape == other.shape and torch.allclose(one, other, rtol=1e-4, atol=1e-9)
-    return one == other
-
-
-def _difference(answer, truth):
-    """Say what came and what was expected, at the first place where they differ."""
-    if isinstance(truth, Tensor):
-        if answer.shape != truth.shape:
-            return f"expected {len(truth)} numbers, came {len(answer)}"
-        if truth.ndim == 0:
-            return f"expected {truth.item():.6g}, came {answer.item():.6g}"
-        place = int(((answer - truth).abs() > 1e-9 + 1e-4 * truth.abs()).nonzero()[0])
-        return f"[{place}]: expected {truth[place].item():.6g}, came {answer[place].item():.6g}"
-    sizes = [len(part) for part in answer]
-    if sizes != [len(part) for part in truth]:
-        return (
-            f"expected {len(truth[0])} contexts and as many targets, "
-            f"came {sizes[0]} contexts and {sizes[1]} targets"
-        )
-    places = zip(*answer, *truth, strict=True)
-    number, (context, target, *due) = next(
-        (i, place) for i, place in enumerate(places) if place[:2] != place[2:]
-    )
-    return one_line(f"example {number}: expected {due[0]} -> {due[1]}, came {context} -> {target}")
+        yield {"rates": GRID[:rates], "losses": losses, "within": within}
 
 
 def _shown(arguments):
     """Name the arguments: numbers and words as they are, tensors by their shape."""
-    texts = (
+    return ", ".join(
         f"{name} of shape {tuple(value.shape)}"
         if isinstance(value, Tensor)
         else f"{name}={value!r}"
         for name, value in arguments.items()
     )
-    return "With " + ", ".join(texts)
 
 
-# --- reading an answer --------------------------------------------------------------------------
+# --- reading an answer, and comparing it --------------------------------------------------------
+
+
+def _result(read):
+    def result(value):
+        answer = read(value)
+        return answer if isinstance(answer, Complaint) else {"": answer}
+
+    return result
 
 
 def _number(value):
@@ -298,34 +238,33 @@ def _number(value):
     if isinstance(value, list) and len(value) == 1:
         value = value[0]  # a tensor of shape (1,)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _UnreadableError(f"expected a number, came {_kind(value)}")
-    number = torch.tensor(float(value), dtype=torch.float64)
-    return number.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        return Complaint(f"expected a number, came {_kind(value)}")
+    return np.array(math.inf if math.isnan(value) else float(value))
 
 
 def _numbers(value):
-    numbers = [_number(each) for each in _listed(value, "a list of numbers")]
-    return torch.stack(numbers) if numbers else torch.empty(0, dtype=torch.float64)
+    value = _plain(value)
+    if not isinstance(value, list | tuple):
+        return Complaint(f"expected a list of numbers, came {_kind(value)}")
+    numbers = [_number(each) for each in value]
+    wrong = [number for number in numbers if isinstance(number, Complaint)]
+    return wrong[0] if wrong else np.array(numbers)
 
 
 def _examples(value):
-    pair = _listed(value, "the pair (contexts, targets)")
-    if len(pair) != 2:
-        raise _UnreadableError(f"expected the pair (contexts, targets), came {_kind(pair)}")
-    contexts, targets = (_listed(part, "two lists or tensors") for part in pair)
-    return [_row(context) for context in contexts], [_plain(target) for target in targets]
+    pair = _plain(value)
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return Complaint(f"expected the pair (contexts, targets), came {_kind(pair)}")
+    parts = [_plain(part) for part in pair]
+    for part in parts:
+        if not isinstance(part, list | tuple):
+            return Complaint(f"expected two lists or tensors, came {_kind(part)}")
+    return [_row(context) for context in parts[0]], [_plain(target) for target in parts[1]]
 
 
 def _row(value):
     value = list(value) if isinstance(value, str) else _plain(value)
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _listed(value, wanted):
-    value = _plain(value)
-    if not isinstance(value, list | tuple):
-        raise _UnreadableError(f"expected {wanted}, came {_kind(value)}")
-    return value
 
 
 def _plain(value):
@@ -336,3 +275,66 @@ def _plain(value):
 def _kind(value):
     size = f" of length {len(value)}" if isinstance(value, list | tuple | str) else ""
     return f"{type(value).__name__}{size}"
+
+
+def _difference(seen, expected, tolerance):
+    """Return what came and what was expected where an answer first differs, or None."""
+    if seen.problem:
+        return seen.problem
+    got, want = seen.values[""], expected.values[""]
+    if not isinstance(want, np.ndarray):
+        return _first_example(got, want)
+    if got.shape != want.shape:
+        return f"expected {len(want)} numbers, came {len(got)}"
+    wrong = ~np.isclose(got, want, rtol=tolerance, atol=1e-9)
+    if not wrong.any():
+        return None
+    at = tuple(np.argwhere(wrong)[0])
+    return f"{f'[{at[0]}]: ' if at else ''}expected {want[at]:.6g}, came {got[at]:.6g}"
+
+
+def _first_example(answer, truth):
+    sizes = [len(part) for part in answer]
+    if sizes != [len(part) for part in truth]:
+        return (
+            f"expected {len(truth[0])} contexts and as many targets, "
+            f"came {sizes[0]} contexts and {sizes[1]} targets"
+        )
+    for number, (*came, context, target) in enumerate(zip(*answer, *truth, strict=True)):
+        if came != [context, target]:
+            due = f"expected {context} -> {target}"
+            return one_line(f"example {number}: {due}, came {came[0]} -> {came[1]}")
+    return None
+
+
+def _task(name, cases, right, read):
+    def named(seed):
+        return tuple({**case, "where": _shown(case)} for case in cases(seed))
+
+    return Task(
+        name,
+        scripted(named, _result(read)),
+        (right,),
+        1e-4,
+        f"it gives what it should on all {len(named(SEED))} inputs",
+        difference=_difference,
+    )
+
+
+CONTEXTS = _task("contexts", _words, cuts.contexts, _examples)
+UNIFORM_LOSS = _task("uniform_loss", _sizes, baselines.uniform_loss, _number)
+BIGRAM_LOSS = _task("bigram_loss", _pairs, baselines.bigram_loss, _number)
+LEFTOVER = _task(
+    "leftover",
+    _updates((0.3, 4), (0.001, 700), (0.2, 0), (0.6, 1)),
+    averages.leftover,
+    _number,
+)
+BATCH_WEIGHTS = _task(
+    "batch_weights",
+    _updates((0.25, 2), (0.1, 5), (0.6, 1)),
+    averages.batch_weights,
+    _numbers,
+)
+MOMENTUM_FOR = _task("momentum_for", _falls, averages.momentum_for, _number)
+GOOD_DECADES = _task("good_decades", _valleys, decades.good_decades, _number)

@@ -17,7 +17,7 @@ LARGE = 1e8  # a mean whose square leaves no digit for the variance in float64
 
 
 def generator(seed):
-    """Give a generator of its own: the global one is left alone."""
+    """Return a generator of its own: the global one is left alone."""
     return Generator().manual_seed(seed)
 
 
@@ -44,7 +44,7 @@ def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=float64):
     return center + scale * spread(g, units, dtype=dtype) * normal(g, examples, units, dtype=dtype)
 
 
-def scripted(cases, outputs, read=None):
+def scripted(cases, read):
     """Make a script of cases: each is sent once, and at the end the first one once more.
 
     Parameters
@@ -52,8 +52,7 @@ def scripted(cases, outputs, read=None):
     cases : callable
         From a seed to a sequence of dicts: the arguments by name, and ``where``, which input it
         is; where needed, ``fragile`` and ``slack`` of the ``Observation``.
-    outputs : tuple of str
-    read : callable, optional
+    read : callable
         As for ``observe``.
 
     Returns
@@ -69,7 +68,7 @@ def scripted(cases, outputs, read=None):
             arguments = {name: case[name] for name in case if name not in MORE}
             more = {name: case[name] for name in case if name in MORE}
             where = f"With {more.pop('where')}"
-            seen = observe(where, function, arguments, outputs, read=read, **more)
+            seen = observe(where, function, arguments, read, **more)
             yield seen
             if seen.stub or seen.fatal:
                 return

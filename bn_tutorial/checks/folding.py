@@ -6,7 +6,7 @@ from torch.nn import BatchNorm1d, Linear
 from bn_tutorial.checks.cases import gains, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated, one_line
 from bn_tutorial.checks.judge import SEED, Task, judge
-from bn_tutorial.checks.observe import Complaint, difference
+from bn_tutorial.checks.observe import Complaint, as_arrays, difference
 
 fill = Tensor.copy_
 
@@ -52,12 +52,12 @@ def _fold(linear, batch_norm):
 def _read(value):
     if not isinstance(value, Linear):
         return Complaint(f"expected an nn.Linear, got {one_line(type(value).__name__)}")
-    return {"weight": value.weight, "bias": value.bias}
+    return as_arrays({"weight": value.weight, "bias": value.bias})
 
 
 def _remark(function, seed):
     """Tell what happens without a bias: asked for nowhere, but met as soon as one is left out."""
-    script = scripted(_without_bias, ("weight", "bias"), _read)
+    script = scripted(_without_bias, _read)
     seen, expected = next(script(function, seed)), next(script(_fold, seed))
     what = difference(seen, expected, FOLD.tolerance)
     return f". (For a Linear without a bias it is not right yet: {what}.)" if what else ""
@@ -65,7 +65,7 @@ def _remark(function, seed):
 
 FOLD = Task(
     "fold",
-    scripted(_cases, ("weight", "bias"), _read),
+    scripted(_cases, _read),
     (_fold,),
     1e-4,
     "the new Linear does what the Linear and the batch norm did together",

@@ -6,6 +6,7 @@ from torch.autograd import grad
 from bn_tutorial.checks.cases import LARGE, batch, gains, generator, normal, scripted
 from bn_tutorial.checks.guard import clone, isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
+from bn_tutorial.checks.observe import tensors
 
 require_grad = Tensor.requires_grad_
 
@@ -36,7 +37,7 @@ def _forward(x, weight, bias, eps):
 
 FORWARD = Task(
     "batch_norm_forward",
-    scripted(_forward_cases, ("y",)),
+    scripted(_forward_cases, tensors("y")),
     (_forward,),
     1e-5,
     "it agrees with torch.nn.functional.batch_norm on batches of all kinds",
@@ -105,7 +106,7 @@ def _backward(dy, x, weight, eps):
 
 BACKWARD = Task(
     "batch_norm_backward",
-    scripted(_backward_cases, ("dx", "dweight", "dbias")),
+    scripted(_backward_cases, tensors("dx", "dweight", "dbias")),
     (_backward,),
     1e-5,
     "dx, dweight and dbias agree with autograd on batches of all kinds",

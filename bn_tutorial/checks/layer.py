@@ -11,7 +11,7 @@ from torch.nn import Module, Parameter
 from bn_tutorial.checks.examination import Examination, draw_inputs
 from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
-from bn_tutorial.checks.observe import observe
+from bn_tutorial.checks.observe import as_arrays, observe
 from bn_tutorial.checks.verdict import Verdict
 
 
@@ -55,7 +55,7 @@ def _script(cls, seed):
         # far away rounding is large, and what it makes of a wrong formula is anything
         more = {"fragile": True, "slack": 100.0} if function == it.far_away else {}
         arguments = dict(zip(("x", "dy"), inputs, strict=False))
-        seen = observe(where, function, arguments, ("y",), read=lambda value: value, **more)
+        seen = observe(where, function, arguments, as_arrays, **more)
         yield seen
         if seen.stub or seen.fatal or not isinstance(it.layer, Module):
             return

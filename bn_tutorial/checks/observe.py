@@ -55,7 +55,7 @@ class Observation:
         return self.error_type is not None and self.error_type not in GO_ON
 
 
-def observe(where, function, arguments, outputs, *, read=None, fragile=False, slack=1.0):
+def observe(where, function, arguments, read, *, fragile=False, slack=1.0):
     """Call a function and note what it did.
 
     Parameters
@@ -63,11 +63,9 @@ def observe(where, function, arguments, outputs, *, read=None, fragile=False, sl
     where : str
     function : callable
     arguments : dict
-    outputs : tuple of str
-        The names of what it should return: one, or several as a tuple.
-    read : callable, optional
-        Unpacks what it returned into ``dict of str to object``, or gives a ``Complaint``. Where it
-        gives None, the answer is a stub.
+    read : callable
+        From what it returned to ``Observation.values``, or to a ``Complaint``; ``tensors`` makes
+        one. Where it returns None, or a list of nothing else, the answer is a stub.
     fragile : bool
     slack : float
 
@@ -75,7 +73,7 @@ def observe(where, function, arguments, outputs, *, read=None, fragile=False, sl
     -------
     Observation
     """
-    outcome = call(function, arguments, lambda value: _read(value, outputs, read))
+    outcome = call(function, arguments, read)
     problem, values = None, outcome.value
     if outcome.error is not None:
         problem = f"it raised {outcome.error}"
@@ -90,16 +88,31 @@ def observe(where, function, arguments, outputs, *, read=None, fragile=False, sl
     return Observation(where, values, problem, outcome.error_type, outcome.stub, fragile, slack)
 
 
-def _read(value, outputs, read):
-    if read is not None:
-        value = read(value)
-    elif len(outputs) == 1:
-        value = {outputs[0]: value}
-    else:
-        value = _unpack(value, outputs)
-    if not isinstance(value, dict):
-        return value  # a complaint or a stub
-    return {name: as_array(part) for name, part in value.items()}
+def tensors(*outputs):
+    """Return what reads an answer of tensors: one, or several as a tuple.
+
+    Parameters
+    ----------
+    *outputs : str
+        Their names.
+
+    Returns
+    -------
+    callable
+        As ``observe`` takes it.
+    """
+
+    def read(value):
+        return as_arrays({outputs[0]: value} if len(outputs) == 1 else _unpack(value, outputs))
+
+    return read
+
+
+def as_arrays(values):
+    """Turn the tensors of a dict into arrays; return a complaint or a stub as it is."""
+    if not isinstance(values, dict):
+        return values
+    return {name: _as_array(value) for name, value in values.items()}
 
 
 def _unpack(value, outputs):
@@ -113,8 +126,7 @@ def _unpack(value, outputs):
     return dict(zip(outputs, value, strict=True))
 
 
-def as_array(value):
-    """Turn a tensor of floats into an array of its own; give a complaint for anything else."""
+def _as_array(value):
     if type(value) not in (Tensor, Parameter):
         return Complaint(f"expected a torch.Tensor, got {_kind(value)}")
     if value.dtype not in FLOATS or value.layout != strided or value.device.type != "cpu":
@@ -128,7 +140,7 @@ def _kind(value):
 
 
 def difference(seen, expected, tolerance):
-    """Say what is wrong with one observation.
+    """Return what is wrong with one observation, in words, or None.
 
     Parameters
     ----------

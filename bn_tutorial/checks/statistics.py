@@ -5,6 +5,7 @@ from torch import float64, linspace, sqrt, var_mean
 from bn_tutorial.checks.cases import LARGE, batch, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
+from bn_tutorial.checks.observe import tensors
 
 
 def _running_cases(seed):
@@ -29,7 +30,7 @@ def _running(running, batch, momentum):
 
 RUNNING = Task(
     "running_update",
-    scripted(_running_cases, ("running",)),
+    scripted(_running_cases, tensors("running")),
     (_running,),
     1e-5,
     "it moves as the buffers of torch.nn.BatchNorm1d do, with every momentum",
@@ -97,7 +98,7 @@ def _calibrate(correction):
 
 CALIBRATE = Task(
     "calibrate",
-    scripted(_calibrate_cases, ("mean", "std")),
+    scripted(_calibrate_cases, tensors("mean", "std")),
     (_calibrate(1), _calibrate(0)),
     1e-5,
     "the mean and the standard deviation of every unit, over all examples",

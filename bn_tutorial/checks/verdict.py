@@ -3,8 +3,6 @@
 import html
 from dataclasses import dataclass
 
-NOT_ATTEMPTED = "not attempted yet"
-
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
@@ -16,10 +14,12 @@ class Verdict:
     ----------
     passed : bool
     bug : str or None
-        The ``name`` of the known bug that the answer behaves like; see
-        ``bn_tutorial.checks.bugs``. None where it passed, and where it is wrong in another way.
+        The ``name`` of the known bug that the answer behaves like, for ``find_bug``. None where it
+        passed, and where it is wrong in another way.
     message : str
         Plain text. It may quote what the answer raised, on one line and shortened.
+    attempted : bool
+        False where there was nothing to check but a stub.
 
     Examples
     --------
@@ -30,14 +30,10 @@ class Verdict:
     passed: bool
     bug: str | None
     message: str
+    attempted: bool = True
 
     def __bool__(self):
         return self.passed
-
-    @property
-    def attempted(self):
-        """False where there was nothing to check but a stub."""
-        return not self.message.startswith(NOT_ATTEMPTED)
 
     @property
     def _head(self):
@@ -59,7 +55,7 @@ class Verdict:
         )
 
     def score(self, points):
-        """Print the verdict and give the points: all of them where it passed, else 0.
+        """Print the verdict and return the points: all of them where it passed, else 0.
 
         As the last line of a test cell the number is what nbgrader counts.
 
@@ -76,7 +72,7 @@ class Verdict:
 
 
 def not_attempted(why):
-    """Give the verdict on a stub.
+    """Return the verdict on a stub.
 
     Parameters
     ----------
@@ -87,4 +83,4 @@ def not_attempted(why):
     -------
     Verdict
     """
-    return Verdict(False, None, f"{NOT_ATTEMPTED} ({why})")
+    return Verdict(False, None, f"not attempted yet ({why})", attempted=False)

@@ -11,8 +11,12 @@ True
 """
 
 from bn_tutorial.checks.bugs import (
+    averages,
     backward,
+    baselines,
     calibration,
+    contexts,
+    decades,
     folding,
     forward,
     layer,
@@ -23,7 +27,10 @@ from bn_tutorial.checks.bugs.bug import Bug
 
 __all__ = ["BUGS", "Bug", "bugs_of", "find_bug"]
 
-_MODULES = (forward, backward, running, calibration, folding, layer, layer_memory)
+_MODULES = (
+    *(forward, backward, running, calibration, folding, layer, layer_memory),
+    *(contexts, baselines, averages, decades),  # of the assignments
+)
 
 BUGS = tuple(bug for module in _MODULES for bug in module.BUGS)
 
