@@ -8,7 +8,7 @@ trivial.
 
 from functools import lru_cache
 
-from torch import Generator, float64, rand, randn
+import torch
 
 from bn_tutorial.checks.observe import observe
 
@@ -18,27 +18,27 @@ LARGE = 1e8  # a mean whose square leaves no digit for the variance in float64
 
 def generator(seed):
     """Return a generator of its own: the global one is left alone."""
-    return Generator().manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
 
 
-def normal(g, *shape, dtype=float64):
+def normal(g, *shape, dtype=torch.float64):
     """Draw standard normal numbers."""
-    return randn(*shape, generator=g, dtype=dtype)
+    return torch.randn(*shape, generator=g, dtype=dtype)
 
 
-def spread(g, *shape, dtype=float64):
+def spread(g, *shape, dtype=torch.float64):
     """Draw scales: numbers from 0.5 to 2."""
-    return 0.5 + 1.5 * rand(*shape, generator=g, dtype=dtype)
+    return 0.5 + 1.5 * torch.rand(*shape, generator=g, dtype=dtype)
 
 
-def gains(g, units, dtype=float64):
+def gains(g, units, dtype=torch.float64):
     """Draw gains: from 0.5 to 2, and every second one negative."""
     sizes = spread(g, units, dtype=dtype)
     sizes[1::2] *= -1
     return sizes
 
 
-def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=float64):
+def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=torch.float64):
     """Draw x (B, H); every unit has a mean and a scale of its own."""
     center = mean * spread(g, units, dtype=dtype)
     return center + scale * spread(g, units, dtype=dtype) * normal(g, examples, units, dtype=dtype)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from threading import Thread
 
-from torch import manual_seed
+import torch
 
 from bn_tutorial.checks.bugs import Bug, bugs_of
 from bn_tutorial.checks.bugs.layer_memory import STALE_BIAS
@@ -134,7 +134,7 @@ def _run(test, code, seconds):
         except BaseException as error:
             said.append(describe(error))
 
-    manual_seed(12)
+    torch.manual_seed(12)
     thread = Thread(
         target=work, daemon=True
     )  # a thread, so that the user's Ctrl-C stays the user's

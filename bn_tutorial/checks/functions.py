@@ -1,14 +1,12 @@
 """The checks of the forward and the backward pass, as functions."""
 
-from torch import Tensor, batch_norm, zeros_like
-from torch.autograd import grad
+import torch
+from torch.nn.functional import batch_norm
 
 from bn_tutorial.checks.cases import LARGE, batch, gains, generator, normal, scripted
-from bn_tutorial.checks.guard import clone, isolated
+from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
 from bn_tutorial.checks.observe import tensors
-
-require_grad = Tensor.requires_grad_
 
 
 def _forward_cases(seed):
@@ -32,7 +30,7 @@ def _forward_cases(seed):
 
 
 def _forward(x, weight, bias, eps):
-    return batch_norm(x, weight, bias, None, None, True, 0.0, eps, False)
+    return batch_norm(x, None, None, weight, bias, training=True, eps=eps)
 
 
 FORWARD = Task(
@@ -99,9 +97,9 @@ def _backward_cases(seed):
 
 
 def _backward(dy, x, weight, eps):
-    leaves = [require_grad(clone(t)) for t in (x, weight, zeros_like(weight))]
+    leaves = [t.clone().requires_grad_() for t in (x, weight, torch.zeros_like(weight))]
     # a sum, because torch loads a large library when it is given dy
-    return grad((_forward(*leaves, eps) * dy).sum(), leaves)
+    return torch.autograd.grad((_forward(*leaves, eps) * dy).sum(), leaves)
 
 
 BACKWARD = Task(

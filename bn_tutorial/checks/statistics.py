@@ -1,6 +1,6 @@
 """The checks of what measures and remembers statistics: running averages, calibration."""
 
-from torch import float64, linspace, sqrt, var_mean
+import torch
 
 from bn_tutorial.checks.cases import LARGE, batch, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated
@@ -77,7 +77,7 @@ def running_update(function, *, seed=SEED):
 
 def _calibrate_cases(seed):
     g = generator(seed)
-    drifting = batch(g, 150, 2) + 3 * linspace(0, 1, 150, dtype=float64)[:, None]
+    drifting = batch(g, 150, 2) + 3 * torch.linspace(0, 1, 150, dtype=torch.float64)[:, None]
     return (
         {"where": "5 examples of 3 units", "x": batch(g, 5, 3)},
         {"where": "a square split, N = H = 4", "x": batch(g, 4, 4)},
@@ -90,8 +90,7 @@ def _calibrate_cases(seed):
 
 def _calibrate(correction):
     def measure(x):
-        variance, mean = var_mean(x, dim=0, correction=correction)
-        return mean, sqrt(variance)
+        return x.mean(dim=0), x.std(dim=0, correction=correction)
 
     return measure
 
