@@ -1,5 +1,6 @@
 """The bug clinic: its patients, its verdicts, and the judge of a learner's tests."""
 
+import inspect
 import re
 import sys
 import time
@@ -277,14 +278,20 @@ def prose(cells):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_file_of_a_patient_shows_the_code_that_runs(cells, number):
+def test_the_file_of_a_patient_shows_what_is_wrong_in_the_code_that_runs(cells, number):
     bug = CARDS[number - 1].bug
     (file,) = [c.source for c in cells if f"The file of patient {number}<" in c.source]
-    name = "Patient" if isinstance(bug.code, type) else "patient"
-    assert f"```python\n{bug.source(name)}```" in file
+    if isinstance(bug.code, type):  # a few lines of many
+        assert f"```diff\n{bug.diff()}\n```" in file
+    else:
+        assert f"```python\n{bug.source('patient')}```" in file
     assert f"**`{bug.name}`.**" in file
     assert " ".join(bug.explanation.split()) in " ".join(file.split())
     assert f"Notebook to reread: {bug.chapter[:2]}" in file
+
+
+def test_the_notebook_shows_the_layer_that_the_diffs_start_from(cells):
+    assert f"```python\n{inspect.getsource(BatchNorm)}```\n\n</details>" in prose(cells)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

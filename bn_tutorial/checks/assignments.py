@@ -318,6 +318,7 @@ def _task(name, cases, right, read):
         1e-4,
         f"it gives what it should on all {len(named(SEED))} inputs",
         difference=_difference,
+        graded=True,
     )
 
 

@@ -35,6 +35,8 @@ class Task:
     difference : callable
         ``difference(seen, expected, tolerance)`` returns what is wrong with an observation, or
         None.
+    graded : bool
+        Whether only an assignment asks for it: then no verdict shows right code.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Task:
     praise: str
     remark: Callable[..., str] = lambda candidate, seed: ""
     difference: Callable[..., str | None] = difference
+    graded: bool = False
 
 
 class Replay:
@@ -108,7 +111,8 @@ def judge(task, candidate, seed):
     bug = diagnose(task, seen, expected, seed)
     if bug is None:
         return Verdict(False, None, evidence)
-    return Verdict(False, bug.name, f"{bug.explanation} (Notebook {bug.chapter}.) {evidence}")
+    message = f"{bug.explanation} (Notebook {bug.chapter}.) {evidence}"
+    return Verdict(False, bug.name, message, diff="" if task.graded else bug.diff())
 
 
 def diagnose(task, seen, expected, seed):

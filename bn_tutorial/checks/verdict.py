@@ -20,6 +20,9 @@ class Verdict:
         Plain text. It may quote what the answer raised, on one line and shortened.
     attempted : bool
         False where there was nothing to check but a stub.
+    diff : str
+        ``Bug.diff()`` of the known bug, folded in a notebook. Empty where there is none, and where
+        the right code is asked for in an assignment.
 
     Examples
     --------
@@ -31,6 +34,7 @@ class Verdict:
     bug: str | None
     message: str
     attempted: bool = True
+    diff: str = ""
 
     def __bool__(self):
         return self.passed
@@ -49,9 +53,13 @@ class Verdict:
     def _repr_html_(self):
         style = "solid" if self.passed else "dashed" if self.attempted else "dotted"
         head, message = html.escape(self._head), html.escape(self.message)
+        folded = (
+            "<details><summary>Right code (-), and code with this bug (+)</summary>"
+            f"<pre>{html.escape(self.diff)}</pre></details>"
+        )
         return (
             f'<div style="border-left: 4px {style} currentColor; padding-left: 0.8em">'
-            f"<strong>{head}</strong>{message}</div>"
+            f"<strong>{head}</strong>{message}{folded if self.diff else ''}</div>"
         )
 
     def score(self, points):

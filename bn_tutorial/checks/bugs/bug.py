@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import nn
+
+_text = cache(inspect.getsource)  # it parses a whole file each time
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -74,7 +76,7 @@ class Bug:
         -------
         str
         """
-        return self._named(edited(inspect.getsource(self.right), self.edits), name)
+        return self._named(edited(_text(self.right), self.edits), name)
 
     def diff(self, name=None):
         """Return what is wrong as a diff: the lines with ``-`` are right, those with ``+`` wrong.
@@ -90,25 +92,26 @@ class Bug:
 
         Examples
         --------
-        >>> from bn_tutorial.checks import find_bug
-        >>> print(find_bug("fold_without_shift").diff())
+        >>> from bn_tutorial import checks
+        >>> print(checks.find_bug("fold_without_shift").diff())
              folded = nn.Linear(linear.in_features, linear.out_features)
              folded.weight.copy_(linear.weight * scale[:, None])
         -    folded.bias.copy_((linear.bias - batch_norm.running_mean) * scale + batch_norm.bias)
         +    folded.bias.copy_((linear.bias - batch_norm.running_mean) * scale)
              return folded
         """
-        right = self._named(inspect.getsource(self.right), name)
+        right = self._named(_text(self.right), name)
         texts = right.splitlines(), self.source(name).splitlines()
         _, _, _, *lines = unified_diff(*texts, n=2, lineterm="")
-        return "\n".join("..." if line.startswith("@@") else line for line in lines)
+        shown = ("..." if line.startswith("@@") else line.rstrip() for line in lines)
+        return "\n".join(shown).strip("\n")
 
     def _named(self, text, name):
         return text if name is None else re.sub(rf"\b{self.right.__name__}\b", name, text)
 
     def _run(self, edits):
         room = {"torch": torch, "nn": nn, "math": math, "__name__": __name__}
-        exec(edited(inspect.getsource(self.right), edits), room)
+        exec(edited(_text(self.right), edits), room)
         return room[self.right.__name__]
 
 
