@@ -5,7 +5,8 @@
 'overwritten_by_batch'
 
 Nothing of the package is imported here: what is right is taken from ``torch.nn`` and autograd, so
-that a check can't share a bug with ``bn_tutorial.layers``.
+that a check can't share a bug with ``bn_tutorial.layers``. Whatever an answer raises becomes a part
+of the verdict; only the user's interrupt goes through.
 """
 
 from bn_tutorial.checks import clinic

@@ -24,7 +24,7 @@ class Card:
     ruled_out: dict[str, str]
 
     def meaning(self, name):
-        """Say in one sentence what a diagnosis that is offered means."""
+        """Return in one sentence what a diagnosis that is offered means."""
         bug = self.bug if name == self.bug.name else find_bug(name)
         sentence = bug.explanation.split(". ")[0]
         return sentence if sentence.endswith(".") else f"{sentence}."

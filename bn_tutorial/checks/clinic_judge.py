@@ -96,11 +96,6 @@ def judge(test, *, limit=LIMIT, total=TOTAL):
     Returns
     -------
     Report
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the test does.
     """
     deadline = time.monotonic() + total
     sick = [*bugs_of("batch_norm_layer"), STALE_BIAS]
@@ -121,7 +116,7 @@ def _caught(what):
 
 
 def _run(test, code, seconds):
-    """Say what a test does with a layer: "accepts", "silent" (None), or how it rejects it."""
+    """Return what a test does with a layer: "accepts", "silent" (None), or how it rejects it."""
     said = []
 
     def work():

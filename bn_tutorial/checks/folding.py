@@ -45,7 +45,7 @@ def _read(value):
 
 
 def _remark(function, seed):
-    """Tell what happens without a bias: asked for nowhere, but met as soon as one is left out."""
+    """Return what happens without a bias: not asked for, but met as soon as one is left out."""
     script = scripted(_without_bias, _read)
     seen, expected = next(script(function, seed)), next(script(fuse_linear_bn_eval, seed))
     what = difference(seen, expected, FOLD.tolerance)
@@ -83,11 +83,6 @@ def fold(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------

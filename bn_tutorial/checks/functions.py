@@ -62,11 +62,6 @@ def batch_norm_forward(function, *, seed=SEED):
     -------
     Verdict
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
-
     References
     ----------
     Ioffe and Szegedy 2015, "Batch Normalization", arXiv:1502.03167, algorithm 1.
@@ -130,11 +125,6 @@ def batch_norm_backward(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------

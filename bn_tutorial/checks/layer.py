@@ -75,11 +75,6 @@ def batch_norm_layer(cls, *, seed=SEED):
     -------
     Verdict
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the class does.
-
     References
     ----------
     Ioffe and Szegedy 2015, "Batch Normalization", arXiv:1502.03167, algorithms 1 and 2.

@@ -56,11 +56,6 @@ def running_update(function, *, seed=SEED):
     -------
     Verdict
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
-
     References
     ----------
     The ``momentum`` of ``torch.nn.BatchNorm1d``.
@@ -123,11 +118,6 @@ def calibrate(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------
