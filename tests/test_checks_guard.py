@@ -11,7 +11,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from right_answers import by_numpy_buffers, fold_by_matrix, plain, three_lines
 from right_layers import Plain
 from torch import nn
@@ -60,7 +59,7 @@ class NoExceptionError(BaseException):
 
 class SpeechlessError(Exception):
     def __str__(self):
-        raise SystemExit
+        raise ZeroDivisionError
 
 
 def raising(error):
@@ -84,7 +83,6 @@ def recursion(*inputs):
         (raising(GeneratorExit()), "it raised GeneratorExit"),
         (raising(StopIteration(4)), "it raised StopIteration: 4"),
         (raising(MemoryError()), "it raised MemoryError"),
-        (raising(KeyboardInterrupt("mine")), "it raised KeyboardInterrupt: mine"),
         (raising(SpeechlessError()), "it raised SpeechlessError: (its message can't be shown)"),
         (raising(ValueError("a\n\x1b[31mb\t c")), "it raised ValueError: a [31mb c"),
         (raising(ValueError("long " * 10_000)), "it raised ValueError: long long"),
@@ -403,38 +401,6 @@ def test_warnings_are_no_errors():
         return plain(x, weight, bias, eps)
 
     assert checks.batch_norm_forward(forward).passed
-
-
-PATCHES = [
-    (torch, "var"), (torch, "var_mean"), (torch, "batch_norm"), (F, "batch_norm"),
-    (torch, "allclose"), (torch, "equal"), (torch, "randn"), (torch, "rand"),
-    (torch, "sqrt"), (torch, "zeros_like"),
-    (torch.autograd, "grad"), (torch.Tensor, "clone"), (torch.Tensor, "detach"),
-    (torch.Tensor, "numpy"), (torch.Tensor, "abs"), (nn.BatchNorm1d, "forward"),
-    (np, "allclose"), (np, "abs"), (np, "isfinite"), (np, "argmax"), (torch, "manual_seed"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("owner", "name"), PATCHES, ids=[name for _, name in PATCHES])
-def test_a_patched_torch_does_not_fool_the_reference(monkeypatch, owner, name):
-    inputs_as_output = lambda *inputs, **_: inputs[0] if inputs else None  # noqa: E731
-    answers = {
-        "batch_norm_forward": lambda x, weight, bias, eps: x,
-        "batch_norm_backward": lambda dy, x, weight, eps: (dy, weight, weight),
-        "running_update": lambda running, batch, momentum: running,
-        "calibrate": lambda x: (x[0], x[0]),
-        "fold": lambda linear, batch_norm: linear,
-        "batch_norm_layer": nn.Identity,
-    }
-    right = checks.batch_norm_forward(plain).passed
-    monkeypatch.setattr(owner, name, inputs_as_output)
-    for check, answer in answers.items():
-        verdict = getattr(checks, check)(answer, seed=7)  # a seed that nothing is kept of
-        assert not verdict.passed, check
-    monkeypatch.undo()
-    assert right
-    guarded = checks.batch_norm_forward(plain, seed=7)
-    assert guarded.passed
 
 
 @pytest.mark.parametrize("name", RIGHT)

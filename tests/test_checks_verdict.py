@@ -30,9 +30,17 @@ def test_its_html_is_escaped():
     assert "&lt;i&gt;" in Verdict(False, "<i>", "x")._repr_html_()
 
 
+def test_its_html_shows_the_diff_of_a_known_bug_folded():
+    shown = Verdict(False, "flu", "it sneezes", diff="-    a < b\n+    a > b")._repr_html_()
+    assert "<details><summary>Right code (-), and code with this bug (+)</summary>" in shown
+    assert "<pre>-    a &lt; b\n+    a &gt; b</pre></details></div>" in shown
+    assert "<details>" not in NAMED._repr_html_()
+
+
 def test_it_is_true_where_it_passed_and_nowhere_else():
     assert [bool(v) for v in (PASSED, NAMED, OTHER, STUB)] == [True, False, False, False]
     assert [v.attempted for v in (PASSED, NAMED, OTHER, STUB)] == [True, True, True, False]
+    assert Verdict(False, None, STUB.message).attempted  # it does not depend on the words
 
 
 def test_it_scores_all_or_nothing_and_prints_itself(capsys):

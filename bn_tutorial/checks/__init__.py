@@ -5,13 +5,12 @@
 'overwritten_by_batch'
 
 Nothing of the package is imported here: what is right is taken from ``torch.nn`` and autograd, so
-that a check can't share a bug with ``bn_tutorial.layers``.
+that a check can't share a bug with ``bn_tutorial.layers``. Whatever an answer raises becomes a part
+of the verdict; only the user's interrupt goes through.
 """
 
 from bn_tutorial.checks import clinic
-from bn_tutorial.checks.bug import Bug
-from bn_tutorial.checks.bugs import BUGS, bugs_of, find_bug
-from bn_tutorial.checks.course import (
+from bn_tutorial.checks.assignments import (
     batch_weights,
     bigram_loss,
     contexts,
@@ -20,6 +19,7 @@ from bn_tutorial.checks.course import (
     momentum_for,
     uniform_loss,
 )
+from bn_tutorial.checks.bugs import BUGS, Bug, bugs_of, find_bug
 from bn_tutorial.checks.folding import fold
 from bn_tutorial.checks.functions import batch_norm_backward, batch_norm_forward
 from bn_tutorial.checks.layer import batch_norm_layer

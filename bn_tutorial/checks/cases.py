@@ -8,7 +8,7 @@ trivial.
 
 from functools import lru_cache
 
-from torch import Generator, float64, rand, randn
+import torch
 
 from bn_tutorial.checks.observe import observe
 
@@ -17,34 +17,34 @@ LARGE = 1e8  # a mean whose square leaves no digit for the variance in float64
 
 
 def generator(seed):
-    """Give a generator of its own: the global one is left alone."""
-    return Generator().manual_seed(seed)
+    """Return a generator of its own: the global one is left alone."""
+    return torch.Generator().manual_seed(seed)
 
 
-def normal(g, *shape, dtype=float64):
+def normal(g, *shape, dtype=torch.float64):
     """Draw standard normal numbers."""
-    return randn(*shape, generator=g, dtype=dtype)
+    return torch.randn(*shape, generator=g, dtype=dtype)
 
 
-def spread(g, *shape, dtype=float64):
+def spread(g, *shape, dtype=torch.float64):
     """Draw scales: numbers from 0.5 to 2."""
-    return 0.5 + 1.5 * rand(*shape, generator=g, dtype=dtype)
+    return 0.5 + 1.5 * torch.rand(*shape, generator=g, dtype=dtype)
 
 
-def gains(g, units, dtype=float64):
+def gains(g, units, dtype=torch.float64):
     """Draw gains: from 0.5 to 2, and every second one negative."""
     sizes = spread(g, units, dtype=dtype)
     sizes[1::2] *= -1
     return sizes
 
 
-def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=float64):
+def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=torch.float64):
     """Draw x (B, H); every unit has a mean and a scale of its own."""
     center = mean * spread(g, units, dtype=dtype)
     return center + scale * spread(g, units, dtype=dtype) * normal(g, examples, units, dtype=dtype)
 
 
-def scripted(cases, outputs, read=None):
+def scripted(cases, read):
     """Make a script of cases: each is sent once, and at the end the first one once more.
 
     Parameters
@@ -52,8 +52,7 @@ def scripted(cases, outputs, read=None):
     cases : callable
         From a seed to a sequence of dicts: the arguments by name, and ``where``, which input it
         is; where needed, ``fragile`` and ``slack`` of the ``Observation``.
-    outputs : tuple of str
-    read : callable, optional
+    read : callable
         As for ``observe``.
 
     Returns
@@ -69,7 +68,7 @@ def scripted(cases, outputs, read=None):
             arguments = {name: case[name] for name in case if name not in MORE}
             more = {name: case[name] for name in case if name in MORE}
             where = f"With {more.pop('where')}"
-            seen = observe(where, function, arguments, outputs, read=read, **more)
+            seen = observe(where, function, arguments, read, **more)
             yield seen
             if seen.stub or seen.fatal:
                 return

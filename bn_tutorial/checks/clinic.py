@@ -20,7 +20,7 @@ PATIENTS = len(CARDS)
 
 
 def patient(number):
-    """Fetch a patient. Neither its name nor that of its arguments tells what it has.
+    """Return a patient. Neither its name nor that of its arguments tells what it has.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def patient(number):
 
 
 def choices(number):
-    """Give the diagnoses to choose from.
+    """Return the diagnoses to choose from.
 
     Parameters
     ----------

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from bn_tutorial.checks.bug import Bug
-from bn_tutorial.checks.bugs import find_bug
-from bn_tutorial.checks.clinic_layers import STALE_BIAS
+from bn_tutorial.checks.bugs import Bug, find_bug
+from bn_tutorial.checks.bugs.layer_memory import STALE_BIAS
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Card:
     ruled_out: dict[str, str]
 
     def meaning(self, name):
-        """Say in one sentence what a diagnosis that is offered means."""
+        """Return in one sentence what a diagnosis that is offered means."""
         bug = self.bug if name == self.bug.name else find_bug(name)
         sentence = bug.explanation.split(". ")[0]
         return sentence if sentence.endswith(".") else f"{sentence}."

@@ -5,11 +5,11 @@ import time
 from dataclasses import dataclass, field
 from threading import Thread
 
-from torch import manual_seed
+import torch
 
-from bn_tutorial.checks.bug import Bug
-from bn_tutorial.checks.bugs import bugs_of
-from bn_tutorial.checks.clinic_layers import HEALTHY, STALE_BIAS
+from bn_tutorial.checks.bugs import Bug, bugs_of
+from bn_tutorial.checks.bugs.layer_memory import STALE_BIAS
+from bn_tutorial.checks.clinic_layers import HEALTHY
 from bn_tutorial.checks.guard import describe, isolated
 
 LIMIT, TOTAL = 2.0, 30.0  # seconds for one layer, and for all of them
@@ -96,11 +96,6 @@ def judge(test, *, limit=LIMIT, total=TOTAL):
     Returns
     -------
     Report
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the test does.
     """
     deadline = time.monotonic() + total
     sick = [*bugs_of("batch_norm_layer"), STALE_BIAS]
@@ -121,7 +116,7 @@ def _caught(what):
 
 
 def _run(test, code, seconds):
-    """Say what a test does with a layer: "accepts", "silent" (None), or how it rejects it."""
+    """Return what a test does with a layer: "accepts", "silent" (None), or how it rejects it."""
     said = []
 
     def work():
@@ -134,7 +129,7 @@ def _run(test, code, seconds):
         except BaseException as error:
             said.append(describe(error))
 
-    manual_seed(12)
+    torch.manual_seed(12)
     thread = Thread(
         target=work, daemon=True
     )  # a thread, so that the user's Ctrl-C stays the user's

@@ -1,75 +1,13 @@
-"""Layers that only the clinic needs: healthy ones in several styles, and the stale bias."""
-# ruff: noqa: D101 -- the code of the sick one is shown: a docstring would name the disease
+"""The clinic's healthy layers, in several styles: no good test may reject them."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bn_tutorial.checks.bug import Bug
+from bn_tutorial.checks.bugs.layer import BatchNorm
 
 
-class StaleBias(nn.Module):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__()
-        self.eps, self.momentum = eps, momentum
-        self.weight = nn.Parameter(torch.ones(num_features))
-        self.bias = nn.Parameter(torch.zeros(num_features))
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
-        self.b1 = torch.randn(num_features, generator=torch.Generator().manual_seed(23))
-
-    def forward(self, x):
-        if self.training:
-            mean, var = x.mean(dim=0), x.var(dim=0, correction=0)
-            self.remember(mean, x.var(dim=0, correction=1))
-        else:
-            x = x + self.b1
-            mean, var = self.running_mean, self.running_var
-        return self.weight * (x - mean) / (var + self.eps).sqrt() + self.bias
-
-    @torch.no_grad()
-    def remember(self, mean, var):
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var - self.running_var)
-
-
-STALE_BIAS = Bug(
-    name="stale_bias",
-    check="batch_norm_layer",
-    chapter="05_running_statistics",
-    symptom="Training looks right and so do the running statistics; in eval mode every unit is "
-    "off by a number of its own.",
-    explanation="In eval mode a bias is added that was not there when the statistics were "
-    "measured. Fixed statistics belong to one way of computing x: add it always or never.",
-    code=StaleBias,
-)
-
-
-class ByHand(nn.Module):
-    """What the healthy ones share, in the plainest way."""
-
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__()
-        self.eps, self.momentum = eps, momentum
-        self.weight = nn.Parameter(torch.ones(num_features))
-        self.bias = nn.Parameter(torch.zeros(num_features))
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
-
-    def forward(self, x):
-        mean, var = self.running_mean, self.running_var
-        if self.training:
-            mean, var = x.mean(dim=0), x.var(dim=0, correction=0)
-            self.remember(mean, x.var(dim=0))
-        return self.weight * (x - mean) / (var + self.eps).sqrt() + self.bias
-
-    @torch.no_grad()
-    def remember(self, mean, var):
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(var, self.momentum)
-
-
-class Counting(ByHand):
+class Counting(BatchNorm):
     """Counts its batches too, as PyTorch does."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
@@ -81,7 +19,7 @@ class Counting(ByHand):
         super().remember(mean, var)
 
 
-class Functional(ByHand):
+class Functional(BatchNorm):
     """One call of torch's function."""
 
     def forward(self, x):
@@ -89,7 +27,7 @@ class Functional(ByHand):
         return F.batch_norm(x, *buffers, *affine, self.training, self.momentum, self.eps)
 
 
-class ScaleAndOffset(ByHand):
+class ScaleAndOffset(BatchNorm):
     """In eval mode one multiplication and one addition; new buffers instead of changed ones."""
 
     def forward(self, x):
@@ -122,7 +60,7 @@ class _Normalize(torch.autograd.Function):
         return inv_std * (dy - dy.mean(dim=0) - x_hat * (dy * x_hat).mean(dim=0)), None
 
 
-class OwnBackward(ByHand):
+class OwnBackward(BatchNorm):
     """The backward pass of notebook 07, by hand."""
 
     def forward(self, x):
@@ -132,7 +70,7 @@ class OwnBackward(ByHand):
         return self.weight * _Normalize.apply(x, self.eps) + self.bias
 
 
-class InPlace(ByHand):
+class InPlace(BatchNorm):
     """Writes into its own tensors, never into x."""
 
     def forward(self, x):
@@ -152,7 +90,7 @@ class InPlace(ByHand):
 
 HEALTHY = {
     "PyTorch's own": nn.BatchNorm1d,
-    "written by hand": ByHand,
+    "written by hand": BatchNorm,
     "counting its batches": Counting,
     "by torch's function": Functional,
     "with scale and offset": ScaleAndOffset,

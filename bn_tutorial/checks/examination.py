@@ -3,9 +3,8 @@
 from copy import deepcopy
 from functools import lru_cache
 
-from torch import Tensor, float32, no_grad
-from torch.autograd import grad
-from torch.nn import Module
+import torch
+from torch import Tensor, nn
 
 from bn_tutorial.checks.cases import batch, gains, generator, normal
 from bn_tutorial.checks.guard import one_line
@@ -14,7 +13,6 @@ from bn_tutorial.checks.observe import Complaint
 UNITS = 4
 SETTINGS = {"eps": 0.1, "momentum": 0.3}
 LARGE = 1e4  # a mean whose square leaves no digit for the variance in float32
-require_grad = Tensor.requires_grad_
 
 
 class Inputs:
@@ -24,13 +22,13 @@ class Inputs:
         g = generator(seed)
 
         def draw(examples, **more):
-            return batch(g, examples, UNITS, dtype=float32, **more)
+            return batch(g, examples, UNITS, dtype=torch.float32, **more)
 
         self.batches = draw(5), draw(UNITS, mean=-2), draw(6, mean=3)  # the second is square
-        self.dy = [0.3 + normal(g, *x.shape, dtype=float32) for x in self.batches]
+        self.dy = [0.3 + normal(g, *x.shape, dtype=torch.float32) for x in self.batches]
         self.x, self.tiny, self.far = draw(5, mean=2), draw(5, scale=1e-3), draw(5, mean=LARGE)
-        self.moves = {"gain": gains(g, UNITS, dtype=float32) - 1}  # from 1 to gains
-        self.moves["shift"] = normal(g, UNITS, dtype=float32)
+        self.moves = {"gain": gains(g, UNITS, dtype=torch.float32) - 1}  # from 1 to gains
+        self.moves["shift"] = normal(g, UNITS, dtype=torch.float32)
 
 
 draw_inputs = lru_cache(maxsize=8)(Inputs)  # the same for an answer and for all known bugs
@@ -46,7 +44,7 @@ class Examination:
     def start(self, x):
         """Make the layer and read a batch in eval mode."""
         self.layer = self.cls(UNITS, **SETTINGS)
-        if not isinstance(self.layer, Module):
+        if not isinstance(self.layer, nn.Module):
             return Complaint(f"expected an nn.Module, got {one_line(type(self.layer).__name__)}")
         if "_modules" not in vars(self.layer):
             if self.layer.forward(x) is None:
@@ -58,7 +56,7 @@ class Examination:
         """Move each parameter of another layer a little, and see what that does to the output."""
         layer = self.cls(UNITS, **SETTINGS).train()
         parameters = dict(layer.named_parameters())
-        with no_grad():
+        with torch.no_grad():
             before = layer(x)
             for name in [n for n, p in parameters.items() if p.numel() == UNITS]:
                 parameters[name] += 0.5
@@ -82,20 +80,20 @@ class Examination:
 
     def step(self, x, dy):
         """Go forward in training mode and back."""
-        leaf = require_grad(x)
+        leaf = x.requires_grad_()
         y = self.layer.train()(leaf * 1)  # not the leaf: a learner may not change that in place
         return self._with_gradients(leaf, y, dy)
 
     def learn(self, x, dy):
         """Move gain and shift as an optimizer would, then take a step."""
-        with no_grad():
+        with torch.no_grad():
             for role, parameter in self.parameters().items():
                 parameter += self.moves[role].reshape(parameter.shape)
         return self.step(x, dy)
 
     def read(self, x, dy):
         """Go forward in eval mode and back."""
-        leaf = require_grad(x)
+        leaf = x.requires_grad_()
         return self._with_gradients(leaf, self.layer.eval()(leaf * 1), dy)
 
     def _with_gradients(self, leaf, y, dy):
@@ -103,7 +101,7 @@ class Examination:
             return _output(y)
         sources = {"dx": leaf} | {f"d{role}": p for role, p in self.parameters().items()}
         # a sum, because torch loads a large library when it is given dy
-        found = grad((y * dy).sum(), list(sources.values()), allow_unused=True)
+        found = torch.autograd.grad((y * dy).sum(), list(sources.values()), allow_unused=True)
         gradients = dict(zip(sources, found, strict=True))
         for name, gradient in gradients.items():
             if gradient is None:
@@ -122,10 +120,10 @@ class Examination:
     def read_frozen(self, x):
         """Look whether an output hangs on anything but the parameters."""
         for parameter in self.layer.parameters():
-            require_grad(parameter, False)
+            parameter.requires_grad_(False)
         y = self.layer.eval()(x)
         for parameter in self.layer.parameters():
-            require_grad(parameter, True)
+            parameter.requires_grad_(True)
         if y.requires_grad:
             why = "though no parameter is trained"
             return Complaint(f"y still hangs on the graph of earlier batches, {why}")
@@ -138,7 +136,7 @@ class Examination:
         return {"y before loading": untouched, "y": new.eval()(x)}
 
     def without_grad(self, x):
-        with no_grad():
+        with torch.no_grad():
             return {"y": self.layer.train()(x), "y in eval mode": self.layer.eval()(x)}
 
     def with_defaults(self, x):

@@ -1,27 +1,26 @@
 """The check of folding a batch norm into the Linear layer before it."""
 
-from torch import Tensor, no_grad, sqrt
+import torch
 from torch.nn import BatchNorm1d, Linear
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from bn_tutorial.checks.cases import gains, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated, one_line
 from bn_tutorial.checks.judge import SEED, Task, judge
-from bn_tutorial.checks.observe import Complaint, difference
-
-fill = Tensor.copy_
+from bn_tutorial.checks.observe import Complaint, as_arrays, difference
 
 
-@no_grad()
+@torch.no_grad()
 def _pair(g, where, inputs, units, eps, *, variance=1.0, bias=True):
     linear = Linear(inputs, units, bias=bias).eval()
     norm = BatchNorm1d(units, eps=eps).eval()
-    fill(linear.weight, normal(g, units, inputs))
-    fill(norm.weight, gains(g, units))
-    fill(norm.bias, 2 * normal(g, units))
-    fill(norm.running_mean, normal(g, units) + 1)
-    fill(norm.running_var, variance * spread(g, units))
+    linear.weight.copy_(normal(g, units, inputs))
+    norm.weight.copy_(gains(g, units))
+    norm.bias.copy_(2 * normal(g, units))
+    norm.running_mean.copy_(normal(g, units) + 1)
+    norm.running_var.copy_(variance * spread(g, units))
     if bias:
-        fill(linear.bias, 2 * normal(g, units))
+        linear.bias.copy_(2 * normal(g, units))
     return {"where": where, "linear": linear, "batch_norm": norm}
 
 
@@ -39,34 +38,24 @@ def _without_bias(seed):
     return (_pair(generator(seed), "a Linear without a bias", 3, 4, 1e-3, bias=False),)
 
 
-def _fold(linear, batch_norm):
-    scale = batch_norm.weight / sqrt(batch_norm.running_var + batch_norm.eps)
-    own = 0 if linear.bias is None else linear.bias
-    folded = Linear(linear.in_features, linear.out_features)
-    with no_grad():
-        fill(folded.weight, linear.weight * scale[:, None])
-        fill(folded.bias, (own - batch_norm.running_mean) * scale + batch_norm.bias)
-    return folded
-
-
 def _read(value):
     if not isinstance(value, Linear):
         return Complaint(f"expected an nn.Linear, got {one_line(type(value).__name__)}")
-    return {"weight": value.weight, "bias": value.bias}
+    return as_arrays({"weight": value.weight, "bias": value.bias})
 
 
 def _remark(function, seed):
-    """Tell what happens without a bias: asked for nowhere, but met as soon as one is left out."""
-    script = scripted(_without_bias, ("weight", "bias"), _read)
-    seen, expected = next(script(function, seed)), next(script(_fold, seed))
+    """Return what happens without a bias: not asked for, but met as soon as one is left out."""
+    script = scripted(_without_bias, _read)
+    seen, expected = next(script(function, seed)), next(script(fuse_linear_bn_eval, seed))
     what = difference(seen, expected, FOLD.tolerance)
     return f". (For a Linear without a bias it is not right yet: {what}.)" if what else ""
 
 
 FOLD = Task(
     "fold",
-    scripted(_cases, ("weight", "bias"), _read),
-    (_fold,),
+    scripted(_cases, _read),
+    (fuse_linear_bn_eval,),
     1e-4,
     "the new Linear does what the Linear and the batch norm did together",
     _remark,
@@ -94,11 +83,6 @@ def fold(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------

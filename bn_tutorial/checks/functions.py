@@ -1,13 +1,12 @@
 """The checks of the forward and the backward pass, as functions."""
 
-from torch import Tensor, batch_norm, zeros_like
-from torch.autograd import grad
+import torch
+from torch.nn.functional import batch_norm
 
 from bn_tutorial.checks.cases import LARGE, batch, gains, generator, normal, scripted
-from bn_tutorial.checks.guard import clone, isolated
+from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
-
-require_grad = Tensor.requires_grad_
+from bn_tutorial.checks.observe import tensors
 
 
 def _forward_cases(seed):
@@ -31,12 +30,12 @@ def _forward_cases(seed):
 
 
 def _forward(x, weight, bias, eps):
-    return batch_norm(x, weight, bias, None, None, True, 0.0, eps, False)
+    return batch_norm(x, None, None, weight, bias, training=True, eps=eps)
 
 
 FORWARD = Task(
     "batch_norm_forward",
-    scripted(_forward_cases, ("y",)),
+    scripted(_forward_cases, tensors("y")),
     (_forward,),
     1e-5,
     "it agrees with torch.nn.functional.batch_norm on batches of all kinds",
@@ -62,11 +61,6 @@ def batch_norm_forward(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------
@@ -98,14 +92,14 @@ def _backward_cases(seed):
 
 
 def _backward(dy, x, weight, eps):
-    leaves = [require_grad(clone(t)) for t in (x, weight, zeros_like(weight))]
+    leaves = [t.clone().requires_grad_() for t in (x, weight, torch.zeros_like(weight))]
     # a sum, because torch loads a large library when it is given dy
-    return grad((_forward(*leaves, eps) * dy).sum(), leaves)
+    return torch.autograd.grad((_forward(*leaves, eps) * dy).sum(), leaves)
 
 
 BACKWARD = Task(
     "batch_norm_backward",
-    scripted(_backward_cases, ("dx", "dweight", "dbias")),
+    scripted(_backward_cases, tensors("dx", "dweight", "dbias")),
     (_backward,),
     1e-5,
     "dx, dweight and dbias agree with autograd on batches of all kinds",
@@ -131,11 +125,6 @@ def batch_norm_backward(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------

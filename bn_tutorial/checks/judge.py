@@ -32,6 +32,11 @@ class Task:
         The message where an answer is right.
     remark : callable
         ``remark(candidate, seed)`` may add a sentence to the praise.
+    difference : callable
+        ``difference(seen, expected, tolerance)`` returns what is wrong with an observation, or
+        None.
+    graded : bool
+        Whether only an assignment asks for it: then no verdict shows right code.
     """
 
     name: str
@@ -40,6 +45,8 @@ class Task:
     tolerance: float
     praise: str
     remark: Callable[..., str] = lambda candidate, seed: ""
+    difference: Callable[..., str | None] = difference
+    graded: bool = False
 
 
 class Replay:
@@ -96,7 +103,7 @@ def judge(task, candidate, seed):
     if seen[0].stub:
         return not_attempted(seen[0].stub)
     expected = [list(replay(task.script, reference, seed)) for reference in task.references]
-    problems = [first_problem(seen, right, task.tolerance) for right in expected]
+    problems = [first_problem(task, seen, right) for right in expected]
     if None in problems:
         return Verdict(True, None, task.praise + task.remark(candidate, seed))
     at, what = max(problems)  # from the right answer that it follows the longest
@@ -104,7 +111,8 @@ def judge(task, candidate, seed):
     bug = diagnose(task, seen, expected, seed)
     if bug is None:
         return Verdict(False, None, evidence)
-    return Verdict(False, bug.name, f"{bug.explanation} (Notebook {bug.chapter}.) {evidence}")
+    message = f"{bug.explanation} (Notebook {bug.chapter}.) {evidence}"
+    return Verdict(False, bug.name, message, diff="" if task.graded else bug.diff())
 
 
 def diagnose(task, seen, expected, seed):
@@ -139,13 +147,13 @@ def _same_behaviour(seen, known, expected, tolerance):
     return True
 
 
-def first_problem(seen, right, tolerance):
+def first_problem(task, seen, right):
     """Find the first input with which an answer is wrong.
 
     Parameters
     ----------
+    task : Task
     seen, right : list of Observation
-    tolerance : float
 
     Returns
     -------
@@ -153,6 +161,6 @@ def first_problem(seen, right, tolerance):
         Which observation, and what is wrong with it.
     """
     for at, (one, other) in enumerate(zip(seen, right, strict=False)):
-        if what := difference(one, other, tolerance):
+        if what := task.difference(one, other, task.tolerance):
             return at, what
     return None

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 
-from numpy import abs as absolute
-from numpy import argmax, errstate, isfinite, isnan, ndarray, unravel_index, where
-from numpy import float64 as double
-from torch import Tensor, float16, float32, float64, strided
-from torch.nn import Parameter
+import numpy as np
+import torch
+from torch import nn
 
-from bn_tutorial.checks.guard import call, detach, one_line, to_numpy
+from bn_tutorial.checks.guard import call, one_line
 
 # after these the next case is tried: a wrong axis may raise in one shape and not in another
 GO_ON = {"RuntimeError", "ValueError", "IndexError"}
-FLOATS = (float16, float32, float64)
+FLOATS = (torch.float16, torch.float32, torch.float64)
 FLOOR = 1e-3  # below this size of the largest number a tolerance stops shrinking
 
 
@@ -55,7 +53,7 @@ class Observation:
         return self.error_type is not None and self.error_type not in GO_ON
 
 
-def observe(where, function, arguments, outputs, *, read=None, fragile=False, slack=1.0):
+def observe(where, function, arguments, read, *, fragile=False, slack=1.0):
     """Call a function and note what it did.
 
     Parameters
@@ -63,11 +61,9 @@ def observe(where, function, arguments, outputs, *, read=None, fragile=False, sl
     where : str
     function : callable
     arguments : dict
-    outputs : tuple of str
-        The names of what it should return: one, or several as a tuple.
-    read : callable, optional
-        Unpacks what it returned into ``dict of str to object``, or gives a ``Complaint``. Where it
-        gives None, the answer is a stub.
+    read : callable
+        From what it returned to ``Observation.values``, or to a ``Complaint``; ``tensors`` makes
+        one. Where it returns None, or a list of nothing else, the answer is a stub.
     fragile : bool
     slack : float
 
@@ -75,7 +71,7 @@ def observe(where, function, arguments, outputs, *, read=None, fragile=False, sl
     -------
     Observation
     """
-    outcome = call(function, arguments, lambda value: _read(value, outputs, read))
+    outcome = call(function, arguments, read)
     problem, values = None, outcome.value
     if outcome.error is not None:
         problem = f"it raised {outcome.error}"
@@ -90,16 +86,31 @@ def observe(where, function, arguments, outputs, *, read=None, fragile=False, sl
     return Observation(where, values, problem, outcome.error_type, outcome.stub, fragile, slack)
 
 
-def _read(value, outputs, read):
-    if read is not None:
-        value = read(value)
-    elif len(outputs) == 1:
-        value = {outputs[0]: value}
-    else:
-        value = _unpack(value, outputs)
-    if not isinstance(value, dict):
-        return value  # a complaint or a stub
-    return {name: as_array(part) for name, part in value.items()}
+def tensors(*outputs):
+    """Return what reads an answer of tensors: one, or several as a tuple.
+
+    Parameters
+    ----------
+    *outputs : str
+        Their names.
+
+    Returns
+    -------
+    callable
+        As ``observe`` takes it.
+    """
+
+    def read(value):
+        return as_arrays({outputs[0]: value} if len(outputs) == 1 else _unpack(value, outputs))
+
+    return read
+
+
+def as_arrays(values):
+    """Turn the tensors of a dict into arrays; return a complaint or a stub as it is."""
+    if not isinstance(values, dict):
+        return values
+    return {name: _as_array(value) for name, value in values.items()}
 
 
 def _unpack(value, outputs):
@@ -113,14 +124,13 @@ def _unpack(value, outputs):
     return dict(zip(outputs, value, strict=True))
 
 
-def as_array(value):
-    """Turn a tensor of floats into an array of its own; give a complaint for anything else."""
-    if type(value) not in (Tensor, Parameter):
+def _as_array(value):
+    if type(value) not in (torch.Tensor, nn.Parameter):
         return Complaint(f"expected a torch.Tensor, got {_kind(value)}")
-    if value.dtype not in FLOATS or value.layout != strided or value.device.type != "cpu":
+    if value.dtype not in FLOATS or value.layout != torch.strided or value.device.type != "cpu":
         came = f"a tensor of {value.dtype} on {value.device}"
         return Complaint(f"expected floating-point numbers, got {came}")
-    return to_numpy(detach(value)).astype(double)
+    return value.detach().numpy().astype(np.float64)
 
 
 def _kind(value):
@@ -128,7 +138,7 @@ def _kind(value):
 
 
 def difference(seen, expected, tolerance):
-    """Say what is wrong with one observation.
+    """Return what is wrong with one observation, in words, or None.
 
     Parameters
     ----------
@@ -156,15 +166,15 @@ def _array_difference(name, got, want, tolerance, fragile):
     got = _fit(got, want)
     if got.shape != want.shape:
         return f"{name} has shape {got.shape}, expected {want.shape}"
-    apart = absolute(got - want)
-    if not isfinite(got).all():
-        apart = where(isfinite(got), 0.0, 1.0)
+    apart = np.abs(got - want)
+    if not np.isfinite(got).all():
+        apart = np.where(np.isfinite(got), 0.0, 1.0)
     elif (apart <= _allowed(want, tolerance)).all():
         return None
     if fragile:  # what rounding makes of a wrong formula differs between machines
         return f"{name} is far from what was expected"
     # the first of the worst: which of them is the very worst may be a matter of rounding
-    at = unravel_index(argmax(apart > 0.9 * apart.max()), want.shape)
+    at = np.unravel_index(np.argmax(apart > 0.9 * apart.max()), want.shape)
     place = f"{name}[{', '.join(map(str, at))}]" if at else name
     return f"{place} is {got[at]:.5g}, expected {want[at]:.5g}"
 
@@ -176,7 +186,7 @@ def _fit(got, want):
 
 
 def _allowed(want, tolerance):
-    return tolerance * max(absolute(want).max(initial=0.0), FLOOR)
+    return tolerance * max(np.abs(want).max(initial=0.0), FLOOR)
 
 
 def alike(seen, other, expected, tolerance):
@@ -207,11 +217,11 @@ def alike(seen, other, expected, tolerance):
 
 
 def _alike_arrays(a, b, tolerance):
-    if not (isinstance(a, ndarray) and isinstance(b, ndarray)):
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
         return type(a) is type(b) and a == b
     a, b = _fit(a, b), _fit(b, a)
     if a.shape != b.shape:
         return False
-    with errstate(invalid="ignore"):  # the distance of two infinities
-        close = absolute(a - b) <= _allowed(b[isfinite(b)], tolerance)
-    return bool((close | (a == b) | isnan(a) & isnan(b)).all())
+    with np.errstate(invalid="ignore"):  # the distance of two infinities
+        close = np.abs(a - b) <= _allowed(b[np.isfinite(b)], tolerance)
+    return bool((close | (a == b) | np.isnan(a) & np.isnan(b)).all())

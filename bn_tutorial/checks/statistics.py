@@ -1,10 +1,11 @@
 """The checks of what measures and remembers statistics: running averages, calibration."""
 
-from torch import float64, linspace, sqrt, var_mean
+import torch
 
 from bn_tutorial.checks.cases import LARGE, batch, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
+from bn_tutorial.checks.observe import tensors
 
 
 def _running_cases(seed):
@@ -29,7 +30,7 @@ def _running(running, batch, momentum):
 
 RUNNING = Task(
     "running_update",
-    scripted(_running_cases, ("running",)),
+    scripted(_running_cases, tensors("running")),
     (_running,),
     1e-5,
     "it moves as the buffers of torch.nn.BatchNorm1d do, with every momentum",
@@ -55,11 +56,6 @@ def running_update(function, *, seed=SEED):
     -------
     Verdict
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
-
     References
     ----------
     The ``momentum`` of ``torch.nn.BatchNorm1d``.
@@ -76,7 +72,7 @@ def running_update(function, *, seed=SEED):
 
 def _calibrate_cases(seed):
     g = generator(seed)
-    drifting = batch(g, 150, 2) + 3 * linspace(0, 1, 150, dtype=float64)[:, None]
+    drifting = batch(g, 150, 2) + 3 * torch.linspace(0, 1, 150, dtype=torch.float64)[:, None]
     return (
         {"where": "5 examples of 3 units", "x": batch(g, 5, 3)},
         {"where": "a square split, N = H = 4", "x": batch(g, 4, 4)},
@@ -89,15 +85,14 @@ def _calibrate_cases(seed):
 
 def _calibrate(correction):
     def measure(x):
-        variance, mean = var_mean(x, dim=0, correction=correction)
-        return mean, sqrt(variance)
+        return x.mean(dim=0), x.std(dim=0, correction=correction)
 
     return measure
 
 
 CALIBRATE = Task(
     "calibrate",
-    scripted(_calibrate_cases, ("mean", "std")),
+    scripted(_calibrate_cases, tensors("mean", "std")),
     (_calibrate(1), _calibrate(0)),
     1e-5,
     "the mean and the standard deviation of every unit, over all examples",
@@ -123,11 +118,6 @@ def calibrate(function, *, seed=SEED):
     Returns
     -------
     Verdict
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts; for nothing that the function does.
 
     References
     ----------

@@ -3,8 +3,6 @@
 import html
 from dataclasses import dataclass
 
-NOT_ATTEMPTED = "not attempted yet"
-
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
@@ -16,10 +14,15 @@ class Verdict:
     ----------
     passed : bool
     bug : str or None
-        The ``name`` of the known bug that the answer behaves like; see
-        ``bn_tutorial.checks.bugs``. None where it passed, and where it is wrong in another way.
+        The ``name`` of the known bug that the answer behaves like, for ``find_bug``. None where it
+        passed, and where it is wrong in another way.
     message : str
         Plain text. It may quote what the answer raised, on one line and shortened.
+    attempted : bool
+        False where there was nothing to check but a stub.
+    diff : str
+        ``Bug.diff()`` of the known bug, folded in a notebook. Empty where there is none, and where
+        the right code is asked for in an assignment.
 
     Examples
     --------
@@ -30,14 +33,11 @@ class Verdict:
     passed: bool
     bug: str | None
     message: str
+    attempted: bool = True
+    diff: str = ""
 
     def __bool__(self):
         return self.passed
-
-    @property
-    def attempted(self):
-        """False where there was nothing to check but a stub."""
-        return not self.message.startswith(NOT_ATTEMPTED)
 
     @property
     def _head(self):
@@ -53,13 +53,17 @@ class Verdict:
     def _repr_html_(self):
         style = "solid" if self.passed else "dashed" if self.attempted else "dotted"
         head, message = html.escape(self._head), html.escape(self.message)
+        folded = (
+            "<details><summary>Right code (-), and code with this bug (+)</summary>"
+            f"<pre>{html.escape(self.diff)}</pre></details>"
+        )
         return (
             f'<div style="border-left: 4px {style} currentColor; padding-left: 0.8em">'
-            f"<strong>{head}</strong>{message}</div>"
+            f"<strong>{head}</strong>{message}{folded if self.diff else ''}</div>"
         )
 
     def score(self, points):
-        """Print the verdict and give the points: all of them where it passed, else 0.
+        """Print the verdict and return the points: all of them where it passed, else 0.
 
         As the last line of a test cell the number is what nbgrader counts.
 
@@ -76,7 +80,7 @@ class Verdict:
 
 
 def not_attempted(why):
-    """Give the verdict on a stub.
+    """Return the verdict on a stub.
 
     Parameters
     ----------
@@ -87,4 +91,4 @@ def not_attempted(why):
     -------
     Verdict
     """
-    return Verdict(False, None, f"{NOT_ATTEMPTED} ({why})")
+    return Verdict(False, None, f"not attempted yet ({why})", attempted=False)

@@ -1,0 +1,150 @@
+"""What a known bug is: a few edits of right code, and what to tell somebody who wrote it so."""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import unified_diff
+from functools import cache, cached_property
+
+import torch
+from torch import nn
+
+_text = cache(inspect.getsource)  # it parses a whole file each time
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Bug:
+    """A wrong implementation, and what to tell somebody whose answer behaves like it.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the bugs of its check.
+    check : str
+        The check that it belongs to, as a name in ``bn_tutorial.checks``.
+    chapter : str
+        The notebook to reread, without its ending.
+    explanation : str
+        The cause, and what would be right.
+    right : callable
+        What is right: a function, or a subclass of ``nn.Module``, as the check takes it.
+    edits : dict of str to str
+        What to replace in its source by what. Each text occurs there once; new lines are indented
+        as the one that they stand in.
+    others : tuple of dict
+        Other ways to write the same misconception, which behave differently in detail.
+    symptom : str
+        One sentence: what one can observe. It does not name the cause. The assignments' bugs have
+        none.
+    code : callable
+        The wrong code, to run.
+    variants : tuple of callable
+        The other ways, to run.
+    """
+
+    name: str
+    check: str
+    chapter: str
+    explanation: str
+    right: Callable
+    edits: Mapping[str, str]
+    others: tuple[Mapping[str, str], ...] = ()
+    symptom: str = ""
+
+    def __repr__(self):
+        return f"Bug({self.name!r})"
+
+    @cached_property
+    def code(self):
+        return self._run(self.edits)
+
+    @cached_property
+    def variants(self):
+        return tuple(map(self._run, self.others))
+
+    def source(self, name=None):
+        """Return the wrong code as text, under another name if one is given.
+
+        Parameters
+        ----------
+        name : str, optional
+            As ``"Patient"``.
+
+        Returns
+        -------
+        str
+        """
+        return self._named(edited(_text(self.right), self.edits), name)
+
+    def diff(self, name=None):
+        """Return what is wrong as a diff: the lines with ``-`` are right, those with ``+`` wrong.
+
+        Parameters
+        ----------
+        name : str, optional
+            As for ``source``.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> from bn_tutorial import checks
+        >>> print(checks.find_bug("fold_without_shift").diff())
+             folded = nn.Linear(linear.in_features, linear.out_features)
+             folded.weight.copy_(linear.weight * scale[:, None])
+        -    folded.bias.copy_((linear.bias - batch_norm.running_mean) * scale + batch_norm.bias)
+        +    folded.bias.copy_((linear.bias - batch_norm.running_mean) * scale)
+             return folded
+        """
+        right = self._named(_text(self.right), name)
+        texts = right.splitlines(), self.source(name).splitlines()
+        _, _, _, *lines = unified_diff(*texts, n=2, lineterm="")
+        shown = ("..." if line.startswith("@@") else line.rstrip() for line in lines)
+        return "\n".join(shown).strip("\n")
+
+    def _named(self, text, name):
+        return text if name is None else re.sub(rf"\b{self.right.__name__}\b", name, text)
+
+    def _run(self, edits):
+        room = {"torch": torch, "nn": nn, "math": math, "__name__": __name__}
+        exec(edited(_text(self.right), edits), room)
+        return room[self.right.__name__]
+
+
+def edited(text, edits):
+    r"""Return a text with all edits made at once. A line of which nothing is left goes.
+
+    Parameters
+    ----------
+    text : str
+    edits : dict of str to str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If a text to be replaced does not occur exactly once.
+
+    Examples
+    --------
+    >>> edited("def f(x):\n    return x\n", {"return x": "x += 1\nreturn x"})
+    'def f(x):\n    x += 1\n    return x\n'
+    """
+    for old in edits:
+        if text.count(old) != 1:
+            raise ValueError(f"edits: expected {old!r} once in the right code")
+
+    def new(match):
+        line = text[text.rfind("\n", 0, match.start()) + 1 :]
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        return edits[match[0]].replace("\n", f"\n{indent}")
+
+    changed = re.sub("|".join(map(re.escape, edits)), new, text)
+    return re.sub(r"^ +\n", "", changed, flags=re.MULTILINE)
