@@ -1,8 +1,9 @@
 import math
 
 import pytest
+import reference
 import torch
-from torch.nn import functional as F
+from reference import assert_same_snapshot
 
 import bn_tutorial as bn
 
@@ -80,52 +81,12 @@ def test_update_to_data_is_a_power_of_ten_for_each_matrix():
     assert ratios == pytest.approx({"embedding": -2.0, "output.weight": -3.0})
 
 
-def reference(run, contexts, targets, statistics=None):
-    """Let autograd compute outputs and parameters, each with its gradient, and the loss."""
-    recipe = run.recipe
-    p = {name: t.clone().requires_grad_() for name, t in run.parameters.items()}
-    outputs = {"embedding": p["embedding"][contexts].flatten(1)}
-    x = outputs["embedding"]
-    for i in range(recipe.depth):
-        x = outputs[f"hidden.{i}"] = x @ p[f"hidden.{i}.weight"] + p[f"hidden.{i}.bias"]
-        if recipe.norm:
-            if statistics:
-                var, mean = statistics.std[i] ** 2, statistics.mean[i]
-            elif recipe.norm == "batch":
-                var, mean = torch.var_mean(x, dim=0, keepdim=True, correction=recipe.correction)
-            else:
-                var, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
-            x = (x - mean) / torch.sqrt(var + recipe.eps)
-            x = outputs[f"norm.{i}"] = p[f"norm.{i}.weight"] * x + p[f"norm.{i}.bias"]
-        x = outputs[f"tanh.{i}"] = torch.tanh(x)
-    outputs["output"] = x @ p["output.weight"] + p["output.bias"]
-    for output in outputs.values():
-        output.retain_grad()
-    loss = F.cross_entropy(outputs["output"], targets)
-    loss.backward()
-    return outputs, p, loss.item()
-
-
-def check_snapshot(snapshot, outputs, parameters, loss):
-    assert snapshot.loss == pytest.approx(loss, abs=1e-10)
-    for ours, gradients, theirs in (
-        (snapshot.outputs, snapshot.output_gradients, outputs),
-        (snapshot.parameters, snapshot.gradients, parameters),
-    ):
-        assert list(ours) == list(theirs)
-        assert gradients.keys() == theirs.keys()
-        for name, tensor in theirs.items():
-            assert not ours[name].requires_grad
-            torch.testing.assert_close(ours[name], tensor.detach(), rtol=1e-10, atol=1e-10)
-            torch.testing.assert_close(gradients[name], tensor.grad, rtol=1e-10, atol=1e-10)
-
-
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("norm", [None, "batch", "layer"])
 def test_probe_equals_autograd(dataset, batch, norm, depth):
     run = bn.train(dataset, bn.Recipe(norm=norm, depth=depth, steps=20, **SMALL))
     snapshot = bn.probe(run, *batch)
-    check_snapshot(snapshot, *reference(run, *batch))
+    assert_same_snapshot(snapshot, reference.of_run(run, *batch))
     assert snapshot.step == 20
     assert repr(snapshot) == f"Snapshot(step 20, loss {snapshot.loss:.4f})"
 
@@ -134,14 +95,14 @@ def test_probe_equals_autograd(dataset, batch, norm, depth):
 def test_probe_with_statistics_equals_autograd(dataset, batch, depth):
     run = bn.train(dataset, bn.Recipe(depth=depth, steps=20, **SMALL))
     stats = bn.calibrate(run, dataset.train)
-    check_snapshot(bn.probe(run, *batch, stats), *reference(run, *batch, stats))
+    assert_same_snapshot(bn.probe(run, *batch, stats), reference.of_run(run, *batch, stats))
 
 
 def test_probe_with_statistics_takes_a_single_example(dataset, batch):
     run = bn.train(dataset, bn.Recipe(steps=5, **SMALL))
     stats = bn.calibrate(run, dataset.train)
     one = batch[0][:1], batch[1][:1]
-    check_snapshot(bn.probe(run, *one, stats), *reference(run, *one, stats))
+    assert_same_snapshot(bn.probe(run, *one, stats), reference.of_run(run, *one, stats))
 
 
 def test_probe_leaves_the_run_alone(dataset, batch):
@@ -158,23 +119,10 @@ def test_snapshots_of_a_training_show_it_before_their_steps(dataset, size):
     recipe = bn.Recipe(norm="batch", depth=2, steps=8, **SMALL)
     run = bn.train(dataset, recipe, record=bn.Record(snapshots=[0, 5], probe=size))
     assert [snapshot.step for snapshot in run.snapshots] == [0, 5]
-    places = torch.linspace(0, len(dataset.train) - 1, size).long()
-    fixed = dataset.train.contexts[places], dataset.train.targets[places]
+    fixed = reference.probe(dataset, size)
     for snapshot in run.snapshots:
         early = bn.train(dataset, bn.Recipe(norm="batch", depth=2, steps=snapshot.step, **SMALL))
-        check_snapshot(snapshot, *reference(early, *fixed))
-
-
-def test_snapshots_change_nothing_in_the_training(dataset):
-    recipe = bn.Recipe(steps=30, **SMALL)
-    runs = [bn.train(dataset, recipe, record=bn.Record(snapshots=s)) for s in ((), range(30))]
-    assert torch.equal(runs[0].loss, runs[1].loss)
-    assert len(runs[1].snapshots) == 30
-
-
-def test_a_probe_of_one_example_is_refused():
-    with pytest.raises(ValueError, match=r"^probe: expected .* at least 2 examples, got 1$"):
-        bn.Record(probe=1)
+        assert_same_snapshot(snapshot, reference.of_run(early, *fixed))
 
 
 def test_probe_refuses_contexts_and_statistics_that_do_not_fit(dataset, batch):

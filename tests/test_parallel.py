@@ -16,6 +16,7 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
+from reference import assert_same_run
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import bn_tutorial as bn
@@ -25,16 +26,6 @@ from bn_tutorial.parallel import run_jobs
 from bn_tutorial.threads import one_blas_thread
 
 PATIENCE = 20  # seconds until a test gives up waiting for what should happen at once
-
-
-def assert_same_run(run, other, atol=0.0):
-    assert run.recipe == other.recipe
-    assert run.diverged_at == other.diverged_at
-    for name in ("loss", "parameters", "batch_mean", "batch_std"):
-        mine, others = vars(run)[name], vars(other)[name]
-        assert (mine is None) == (others is None)
-        if mine is not None:
-            torch.testing.assert_close(mine, others, atol=atol, rtol=0, equal_nan=True)
 
 
 def wait_until(condition):

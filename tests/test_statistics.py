@@ -3,6 +3,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import reference
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -41,32 +42,13 @@ def stats(run, zoo):
     return bn.calibrate(run, zoo.train)
 
 
-def network(run, contexts, stats=None):
-    """Compute logits, and each norm layer's mean and standard deviation, in plain torch."""
-    recipe, p = run.recipe, {name: t.double() for name, t in run.parameters.items()}
-    x, means, stds = p["embedding"][contexts].flatten(1), [], []
-    for i in range(recipe.depth):
-        x = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
-        if recipe.placement == "after":
-            x = torch.tanh(x)
-        if recipe.norm == "layer":
-            affine = p[f"norm.{i}.weight"], p[f"norm.{i}.bias"]
-            x = F.layer_norm(x, (recipe.hidden,), *affine, eps=recipe.eps)
-        if recipe.norm == "batch":
-            std, mean = torch.std_mean(x, dim=0, correction=recipe.correction)
-            if stats is not None:
-                mean, std = stats.mean[i].double(), stats.std[i].double()
-            means.append(mean)
-            stds.append(std)
-            x = (x - mean) / torch.sqrt(std**2 + recipe.eps)
-            x = p[f"norm.{i}.weight"] * x + p[f"norm.{i}.bias"]
-        if recipe.placement == "before":
-            x = torch.tanh(x)
-    return x @ p["output.weight"] + p["output.bias"], means, stds
-
-
 def assert_close(ours, theirs, tolerance=1e-10):
     torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def assert_same_statistics(ours, theirs, tolerance=1e-10):
+    assert_close(ours.mean, theirs.mean, tolerance)
+    assert_close(ours.std, theirs.std, tolerance)
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -74,10 +56,9 @@ def assert_close(ours, theirs, tolerance=1e-10):
 def test_calibrate_measures_the_whole_split_as_one_batch(train, zoo, depth, correction, eps):
     run = train(depth=depth, correction=correction, eps=eps)
     stats = bn.calibrate(run, zoo.train)
-    _, means, stds = network(run, zoo.train.contexts)
+    expected = reference.statistics(run, zoo.train.contexts)
     assert len(stats.mean) == len(stats.std) == depth
-    assert_close(stats.mean, means)
-    assert_close(stats.std, stds)
+    assert_same_statistics(stats, expected)
 
 
 @pytest.mark.parametrize("placement", ["before", "after"])
@@ -93,9 +74,8 @@ def test_calibrate_in_chunks_equals_one_batch(
     monkeypatch.setattr(statistics, "CHUNK", 7)
     monkeypatch.setattr(statistics, "KEPT", kept * 7 * HIDDEN)
     stats = bn.calibrate(run, split)
-    _, means, stds = network(run, split.contexts)
-    assert_close(stats.mean, means, 1e-12)
-    assert_close(stats.std, stds, 1e-12)
+    expected = reference.statistics(run, split.contexts)
+    assert_same_statistics(stats, expected, 1e-12)
 
 
 @pytest.mark.parametrize(("kept", "times"), [(0, 75), (2, 63), (99, 45)])
@@ -151,17 +131,16 @@ def test_a_norm_after_the_tanh_is_calibrated_and_evaluated_there(train, zoo, nor
     run = train(norm=norm, placement="after", depth=2)
     stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
     if stats:
-        _, means, stds = network(run, zoo.train.contexts)
-        assert_close(stats.mean, means)
-        assert_close(stats.std, stds)
+        expected = reference.statistics(run, zoo.train.contexts)
+        assert_same_statistics(stats, expected)
         assert max(mean.abs().max() for mean in stats.mean) < 1  # of a tanh
-    expected, _, _ = network(run, zoo.val.contexts, stats)
+    expected = reference.read(run, zoo.val.contexts, stats)["output"]
     assert_close(bn.logits(run, zoo.val.contexts, stats), expected)
 
 
 def test_calibrate_measures_the_split_it_is_given(run, zoo, stats):
     other = bn.calibrate(run, zoo.val)
-    assert_close(other.mean, network(run, zoo.val.contexts)[1])
+    assert_same_statistics(other, reference.statistics(run, zoo.val.contexts))
     assert not torch.allclose(other.mean[0], stats.mean[0])
 
 
@@ -278,7 +257,7 @@ def test_running_statistics_need_recorded_batches(zoo, run):
 def test_evaluate_equals_plain_torch(train, zoo, norm, eps, hidden_bias, depth, dtype):
     run = train(norm=norm, depth=depth, eps=eps, hidden_bias=hidden_bias, dtype=dtype)
     stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
-    expected, _, _ = network(run, zoo.val.contexts, stats)
+    expected = reference.read(run, zoo.val.contexts, stats)["output"]
     ours = bn.logits(run, zoo.val.contexts, stats)
     assert ours.dtype == torch.float64
     assert_close(ours, expected)
@@ -295,7 +274,7 @@ def test_losses_equal_plain_torch(train, zoo, norm, dtype, monkeypatch):
     stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
     monkeypatch.setattr(evaluation, "CHUNK", 7)
     ours = evaluation.losses(run, contexts, targets, stats)
-    logits, _, _ = network(run, contexts, stats)
+    logits = reference.read(run, contexts, stats)["output"]
     assert ours.dtype == torch.float64
     assert_close(ours, F.cross_entropy(logits, targets, reduction="none"))
     assert evaluation.losses(run, contexts[:0], targets[:0], stats).shape == (0,)
@@ -306,7 +285,7 @@ def test_losses_without_statistics_normalize_each_batch_with_its_own(run, zoo, m
     contexts, targets = zoo.train.contexts[:24], zoo.train.targets[:24]
 
     def expected(rows):
-        logits, _, _ = network(run, contexts[rows])
+        logits = reference.read(run, contexts[rows])["output"]
         return F.cross_entropy(logits, targets[rows], reduction="none")
 
     assert_close(evaluation.losses(run, contexts, targets), expected(slice(None)))
@@ -323,7 +302,7 @@ def test_several_batches_at_once_are_for_their_own_statistics_only(train, run, z
 
 
 def test_evaluate_with_the_statistics_of_the_same_split_is_one_large_batch(run, zoo, stats):
-    expected, _, _ = network(run, zoo.train.contexts)  # normalized by itself
+    expected = reference.read(run, zoo.train.contexts)["output"]  # normalized by itself
     loss = F.cross_entropy(expected, zoo.train.targets).item()
     assert bn.evaluate(run, zoo.train, stats) == pytest.approx(loss, abs=1e-10)
 

@@ -9,8 +9,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+import reference
 import torch
-import torch.nn.functional as F
+from reference import assert_same_run
 
 import bn_tutorial as bn
 from bn_tutorial.network import Network
@@ -19,85 +20,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 ORIGINAL_WORDS = "BN_TUTORIAL_ORIGINAL_WORDS"
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # after 300 steps, against autograd
-SETTINGS = {"rtol": 0, "equal_nan": True}
-
-
-def draw_by_hand(recipe, symbols, block_size, generator):
-    """Draw the parameters as the seed recipe says it."""
-
-    def randn(*shape, gain=1.0):
-        return (gain * torch.randn(shape, generator=generator)).to(recipe.dtype)
-
-    p = {"embedding": randn(symbols, recipe.embedding)}
-    for i in range(recipe.depth):
-        fan_in = recipe.hidden if i else block_size * recipe.embedding
-        p[f"hidden.{i}.weight"] = randn(fan_in, recipe.hidden, gain=recipe.hidden_gain)
-        if recipe.hidden_bias:
-            p[f"hidden.{i}.bias"] = randn(recipe.hidden, gain=recipe.hidden_gain)
-        if recipe.norm:
-            p[f"norm.{i}.weight"] = torch.ones(recipe.hidden, dtype=recipe.dtype)
-            p[f"norm.{i}.bias"] = torch.zeros(recipe.hidden, dtype=recipe.dtype)
-    p["output.weight"] = randn(recipe.hidden, symbols, gain=recipe.output_gain)
-    p["output.bias"] = randn(symbols, gain=recipe.output_gain)
-    return p
-
-
-def outputs_by_hand(recipe, p, contexts):
-    """Give the output of every layer, under the names of a Snapshot."""
-    x = p["embedding"][contexts].flatten(1)
-    outputs = {"embedding": x}
-    for i in range(recipe.depth):
-        x = outputs[f"hidden.{i}"] = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
-        if recipe.placement == "after":
-            x = outputs[f"tanh.{i}"] = x.tanh()
-        if recipe.norm:
-            gain, shift = p[f"norm.{i}.weight"], p[f"norm.{i}.bias"]
-        if recipe.norm == "batch":
-            variance = x.var(0, correction=recipe.correction)
-            x = gain * (x - x.mean(0)) / (variance + recipe.eps).sqrt() + shift
-        if recipe.norm == "layer":
-            x = F.layer_norm(x, (recipe.hidden,), gain, shift, recipe.eps)
-        if recipe.norm:
-            outputs[f"norm.{i}"] = x
-        if recipe.placement == "before":
-            x = outputs[f"tanh.{i}"] = x.tanh()
-    outputs["output"] = x @ p["output.weight"] + p["output.bias"]
-    return outputs
-
-
-def train_by_autograd(dataset, recipe):
-    """Return the losses, the parameters, and each batch's mean and std of each hidden Linear."""
-    g = torch.Generator().manual_seed(recipe.seed)
-    p = draw_by_hand(recipe, len(dataset.vocabulary), dataset.block_size, g)
-    split, losses, mean, std = dataset.train, [], [], []
-    for rate in recipe.learning_rates().tolist():
-        p = {name: tensor.detach().requires_grad_() for name, tensor in p.items()}
-        batch = torch.randint(0, len(split), (recipe.batch_size,), generator=g)
-        outputs = outputs_by_hand(recipe, p, split.contexts[batch])
-        loss = F.cross_entropy(outputs["output"], split.targets[batch])
-        gradients = torch.autograd.grad(loss, p.values())
-        p = {name: p[name] - rate * grad for name, grad in zip(p, gradients, strict=True)}
-        losses.append(loss.detach())
-        normed = "hidden" if recipe.placement == "before" else "tanh"
-        x = torch.stack([outputs[f"{normed}.{i}"] for i in range(recipe.depth)]).detach()
-        mean.append(x.mean(1))
-        std.append(x.std(1, correction=recipe.correction))
-    parameters = {name: tensor.detach() for name, tensor in p.items()}
-    return torch.stack(losses), parameters, torch.stack(mean, 1), torch.stack(std, 1)
-
-
-def assert_same_run(run, other, atol=0.0):
-    assert run.recipe == other.recipe
-    assert run.diverged_at == other.diverged_at
-    kept = ("loss", "parameters", "batch_mean", "batch_std")
-    for mine, others in [(vars(run)[name], vars(other)[name]) for name in kept]:
-        assert (mine is None) == (others is None)
-        if mine is not None:
-            torch.testing.assert_close(mine, others, atol=atol, **SETTINGS)
-    assert len(run.snapshots) == len(other.snapshots)
-    for mine, others in zip(run.snapshots, other.snapshots, strict=True):
-        for name in ("outputs", "output_gradients", "parameters", "gradients"):
-            torch.testing.assert_close(vars(mine)[name], vars(others)[name], atol=atol, **SETTINGS)
 
 
 def tensors_of(run):
@@ -123,7 +45,7 @@ def test_training_agrees_with_a_plain_autograd_loop(dataset, norm, depth, hidden
         norm=norm, depth=depth, hidden_bias=hidden_bias, dtype=dtype, steps=300, **gains
     )
     run = bn.train(dataset, recipe)
-    loss, parameters, _, _ = train_by_autograd(dataset, recipe)
+    loss, parameters, _, _ = reference.train(dataset, recipe)
     torch.testing.assert_close(run.loss, loss, atol=TOLERANCE[dtype], rtol=0)
     torch.testing.assert_close(run.parameters, parameters, atol=TOLERANCE[dtype], rtol=0)
 
@@ -146,7 +68,7 @@ def test_training_agrees_with_a_plain_autograd_loop(dataset, norm, depth, hidden
 def test_training_uses_every_field_of_the_recipe(dataset, fields):
     recipe = bn.Recipe(steps=100, dtype=torch.float64, **fields)
     run = bn.train(dataset, recipe)
-    loss, parameters, _, _ = train_by_autograd(dataset, recipe)
+    loss, parameters, _, _ = reference.train(dataset, recipe)
     torch.testing.assert_close(run.loss, loss, atol=1e-9, rtol=0)
     torch.testing.assert_close(run.parameters, parameters, atol=1e-9, rtol=0)
 
@@ -166,7 +88,7 @@ class Linearly:  # not frozen, and so not hashable
 )
 def test_a_schedule_is_any_callable(dataset, schedule):
     recipe = bn.Recipe(steps=20, learning_rate=schedule)
-    loss, *_ = train_by_autograd(dataset, recipe)
+    loss, *_ = reference.train(dataset, recipe)
     torch.testing.assert_close(bn.train(dataset, recipe).loss, loss, atol=1e-3, rtol=1e-4)
 
 
@@ -303,7 +225,7 @@ ABSURD = {
 @pytest.mark.parametrize("fields", ABSURD.values(), ids=ABSURD)
 def test_a_run_ends_with_its_first_loss_that_is_not_finite(dataset, fields):
     recipe = bn.Recipe(steps=150, **fields)
-    plain, *_ = train_by_autograd(dataset, recipe)
+    plain, *_ = reference.train(dataset, recipe)
     run = bn.train(dataset, recipe)
     finite = plain.isfinite()
     assert run.diverged_at == int(finite.logical_not().nonzero()[0])
@@ -394,7 +316,7 @@ def test_a_rate_too_large_for_float32_is_refused(dataset, rate):
 def test_recorded_statistics_are_those_of_the_batches(dataset, fields):
     recipe = bn.Recipe(depth=2, steps=100, dtype=torch.float64, **fields)
     run = bn.train(dataset, recipe)
-    _, _, mean, std = train_by_autograd(dataset, recipe)
+    _, _, mean, std = reference.train(dataset, recipe)
     torch.testing.assert_close(run.batch_mean, list(mean), atol=1e-10, rtol=0)
     torch.testing.assert_close(run.batch_std, list(std), atol=1e-10, rtol=0)
 
@@ -425,16 +347,8 @@ def test_a_snapshot_agrees_with_autograd(dataset, norm, size):
     before = bn.train(dataset, replace(recipe, steps=67)).parameters
     torch.testing.assert_close(snapshot.parameters, before, atol=0, rtol=0)
 
-    probe = np.linspace(0, len(dataset.train) - 1, size).astype(int)
-    p = {name: tensor.clone().requires_grad_() for name, tensor in before.items()}
-    outputs = outputs_by_hand(recipe, p, dataset.train.contexts[probe])
-    loss = F.cross_entropy(outputs["output"], dataset.train.targets[probe])
-    assert snapshot.loss == pytest.approx(loss.item(), abs=1e-10)
-    torch.testing.assert_close(snapshot.outputs, outputs, atol=1e-10, rtol=0)
-    for kept, of in [(snapshot.output_gradients, outputs), (snapshot.gradients, p)]:
-        gradients = torch.autograd.grad(loss, of.values(), retain_graph=True)
-        expected = dict(zip(of, gradients, strict=True))
-        torch.testing.assert_close(kept, expected, atol=1e-10, rtol=0)
+    expected = reference.there_and_back(recipe, before, *reference.probe(dataset, size))
+    reference.assert_same_snapshot(snapshot, expected)
 
 
 def test_snapshots_are_taken_where_asked_and_change_nothing(dataset):
@@ -485,8 +399,7 @@ def test_an_empty_training_split_is_refused(dataset):
 def test_no_steps_give_the_initial_parameters_and_no_loss(dataset, norm):
     recipe = bn.Recipe(norm=norm, steps=0, depth=2, hidden_gain=0.3, output_gain=0.1)
     run = bn.train(dataset, recipe)
-    g = torch.Generator().manual_seed(23)
-    initial = draw_by_hand(recipe, len(dataset.vocabulary), 3, g)
+    initial = reference.draw(recipe)
     torch.testing.assert_close(run.parameters, initial, atol=0, rtol=0)
     assert list(run.parameters) == list(initial)
     assert run.loss.shape == (0,)
