@@ -1,15 +1,13 @@
 """The calibration explorer against networks written out in torch, without a browser."""
 
-import base64
 import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import reference
 import torch
-import torch.nn.functional as F
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from explorer_kinds import numbers_in
 
 import bn_tutorial as bn
 from bn_tutorial.explorers import calibration
@@ -56,19 +54,8 @@ def batches(split, n):
 
 
 def loss_of_batch(run, split, indices, statistics=None):
-    """Read one batch with its own or with given statistics, layer by layer in float64."""
-    p = {name: tensor.double() for name, tensor in run.parameters.items()}
-    x = p["embedding"][split.contexts[indices]].flatten(1)
-    for i in range(run.recipe.depth):
-        x = x @ p[f"hidden.{i}.weight"] + p.get(f"hidden.{i}.bias", 0)
-        if statistics is None:
-            mean, variance = x.mean(0), x.var(0, correction=run.recipe.correction)
-        else:
-            mean, variance = statistics.mean[i].double(), statistics.std[i].double() ** 2
-        x_hat = (x - mean) / (variance + run.recipe.eps) ** 0.5
-        x = torch.tanh(p[f"norm.{i}.weight"] * x_hat + p[f"norm.{i}.bias"])
-    logits = x @ p["output.weight"] + p["output.bias"]
-    return F.cross_entropy(logits, split.targets[indices]).item()
+    """Read one batch with its own or with given statistics, in float64."""
+    return reference.losses(run, split, indices, statistics).mean().item()
 
 
 @pytest.mark.parametrize("n", [2, 4, 64, 1024])
@@ -246,42 +233,13 @@ def test_a_split_of_one_context_has_no_loss_with_own_statistics_at_all(small):
 
 # as an explorer
 
-moves = st.fixed_dictionaries(
-    {},
-    optional={
-        "statistics": st.sampled_from(STATISTICS),
-        "split": st.sampled_from(list(KINDS)),
-        "size": st.sampled_from(SIZES),
-    },
-)
 
-
-@given(st.lists(moves, min_size=1, max_size=4), st.booleans())
-@settings(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
-def test_after_any_moves_it_equals_a_fresh_explorer(shared, run, dataset, several, one_by_one):
-    for move in several:
-        if one_by_one:
-            for name, value in move.items():
-                shared.controls[name].value = value
-        else:
-            shared.state = move
-    other = CalibrationExplorer(run, dataset, state=shared.state)
-    assert repr(shared) == repr(other)
-    assert shared.text == other.text
-    np.testing.assert_array_equal(shared.numbers.curves, other.numbers.curves)
-    assert shared._frames[shared.index] == other._frames[other.index]
-
-
-def test_every_picture_is_small_and_nothing_is_drawn_in_full_again(explorer):
+def test_every_state_is_another_picture(explorer):
     pictures = set()
     for name, split, n in itertools.product(STATISTICS, KINDS, SIZES):
         explorer.state = {"statistics": name, "split": split, "size": n}
-        png, text = explorer._frames[explorer.index]
-        assert len(png) <= 32 * 1024
-        assert text == explorer.text
-        pictures.add(png)
+        pictures.add(explorer._frames[explorer.index][0])
     assert len(pictures) == 90
-    assert explorer.draws == 1
 
 
 def test_the_picture_shows_the_numbers(explorer):
@@ -318,88 +276,20 @@ def test_the_picture_tells_what_lies_outside(explorer):
 
 def test_the_text_says_what_is_seen(explorer):
     mean, low, high, excess = explorer.numbers.now
-    assert explorer.text == (
-        "512 batches of 8 validation examples, each normalized with its own statistics: "
-        f"loss {mean:.2f} on average (+{excess:.3f} against calibrated statistics), "
-        f"{low:.2f} to {high:.2f} for 8 in 10; "
-        f"calibrated {explorer.levels['val']:.4f} on the whole split."
-    )
+    told = [512, 8, mean, excess, low, high, 8, 10, explorer.levels["val"]]
+    assert numbers_in(explorer.text) == pytest.approx(told, abs=0.006)
+    assert "validation examples, each normalized with its own statistics: " in explorer.text
     explorer.state = {"statistics": "calibrated", "split": "test", "size": 1024}
     mean, low, high, _ = explorer.numbers.now
-    assert explorer.text == (
-        "4 batches of 1,024 test examples, normalized with the statistics of the training split: "
-        f"loss {mean:.2f} on average, {low:.2f} to {high:.2f} for 8 in 10; "
-        f"calibrated {explorer.levels['test']:.4f} on the whole split."
-    )
-
-
-def test_repr_has_the_key_numbers(explorer):
-    mean, low, high, _ = explorer.numbers.now
-    assert repr(explorer) == (
-        "CalibrationExplorer(statistics=batch, split=val, size=8, "
-        f"mean={mean:.2f}, range={low:.2f}..{high:.2f}, calibrated={explorer.levels['val']:.4f})"
-    )
-
-
-def test_a_page_without_kernel_has_picture_and_text(explorer):
-    explorer.state = {"size": 32}
-    bundle = explorer._repr_mimebundle_()
-    png = base64.b64decode(bundle["image/png"])
-    assert png == explorer._frames[SIZES.index(32)][0]
-    assert png.startswith(b"\x89PNG")
-    assert bundle["text/plain"] == repr(explorer)
-
-
-def test_presets_are_buttons(explorer):
-    buttons = {b.description: b for b in explorer.children[0].children[1].children}
-    assert list(buttons) == ["pairs", "as in training: 64", "pairs, calibrated", "Reset"]
-    buttons["pairs, calibrated"].click()
-    assert explorer.state == {"statistics": "calibrated", "split": "val", "size": 2}
-    buttons["as in training: 64"].click()
-    assert explorer.state == {"statistics": "batch", "split": "val", "size": 64}
-    buttons["Reset"].click()
-    assert explorer.state == {"statistics": "batch", "split": "val", "size": 8}
+    told = [4, 1024, mean, low, high, 8, 10, explorer.levels["test"]]
+    assert numbers_in(explorer.text) == pytest.approx(told, abs=0.006)
+    assert "test examples, normalized with the statistics of the training split: " in explorer.text
 
 
 def test_a_batch_size_that_the_slider_lacks_is_no_preset(dataset):
     run = bn.train(dataset, bn.Recipe(steps=20, batch_size=50))
     buttons = CalibrationExplorer(run, dataset).children[0].children[1].children
     assert [b.description for b in buttons] == ["pairs", "pairs, calibrated", "Reset"]
-
-
-@pytest.mark.parametrize(
-    ("state", "message"),
-    [
-        ({"size": 3}, r"^size: expected one of \[2, 4, .*, 1024\], got 3$"),
-        ({"size": 1}, r"^size: expected one of .*, got 1$"),
-        ({"split": "all"}, r"^split: expected one of \['train', 'val', 'test'\], got 'all'$"),
-        ({"statistics": "own"}, r"^statistics: expected one of .*'calibrated'\], got 'own'$"),
-        ({"n": 2}, r"^state: expected statistics, split, size, got 'n'$"),
-    ],
-)
-def test_a_bad_state_is_refused_and_changes_nothing(explorer, run, dataset, state, message):
-    before, text = explorer.state, explorer.text
-    with pytest.raises(ValueError, match=message):
-        explorer.state = state
-    assert (explorer.state, explorer.text) == (before, text)
-
-
-def test_a_bad_state_is_refused_by_the_constructor(run, dataset):
-    with pytest.raises(ValueError, match=r"^size: expected one of"):
-        CalibrationExplorer(run, dataset, state={"size": 3})
-
-
-def test_an_error_reaches_test_and_reader_and_the_next_move_works(explorer, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(explorer, "compute", lambda state: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            explorer.controls["size"].value = 512
-        assert "ZeroDivisionError" in explorer.picture.text
-        assert isinstance(explorer.error, ZeroDivisionError)
-    explorer.controls["split"].value = "test"
-    assert explorer.error is None
-    assert explorer.picture.text == explorer.text
-    assert explorer.text.startswith("8 batches of 512 test examples")
 
 
 @pytest.mark.parametrize("norm", [None, "layer"])

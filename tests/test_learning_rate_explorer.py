@@ -2,15 +2,12 @@
 
 import asyncio
 import math
-import struct
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from ipywidgets import SelectionSlider
 
 import bn_tutorial as bn
@@ -172,111 +169,12 @@ def test_the_text_says_what_becomes_of_both(explorer, state, words):
     assert explorer.text.count("\n") == 0
 
 
-def test_the_line_of_numbers_is_short(explorer):
-    assert repr(explorer).startswith(
-        "LearningRateExplorer(learning_rate=0.1, hidden_gain=1.0, plain="
-    )
-    assert len(repr(explorer)) < 100
-    explorer.state = {"learning_rate": 3e38}
-    assert repr(explorer).endswith("plain=inf, batch_norm=inf)")
-
-
-def test_a_page_without_a_kernel_shows_the_picture(explorer):
-    bundle = explorer._repr_mimebundle_()
-    assert bundle["text/plain"] == repr(explorer)
-    assert bundle["image/png"].startswith("iVBOR")
-
-
-# moves
-
-moves = st.lists(
-    st.one_of(
-        st.sampled_from(SMALL).map(lambda rate: ("learning_rate", rate)),
-        st.sampled_from([1.0, 5.0]).map(lambda gain: ("hidden_gain", gain)),
-        st.fixed_dictionaries(
-            {"learning_rate": st.sampled_from(SMALL), "hidden_gain": st.sampled_from([1.0, 5.0])}
-        ),
-    ),
-    max_size=6,
-)
-
-
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(moves)
-def test_after_any_moves_an_explorer_is_as_a_fresh_one(dataset, runs, several):
-    explorer = LearningRateExplorer(dataset, runs)
-    for move in several:
-        if isinstance(move, dict):
-            explorer.state = move
-        else:
-            explorer.controls[move[0]].value = move[1]
-    assert explorer.draws == 1
-    fresh = LearningRateExplorer(dataset, runs, state=explorer.state)
-    assert shown(explorer) == shown(fresh)
-
-
-@pytest.mark.parametrize(
-    ("state", "message"),
-    [
-        ({"learning_rate": 0.2}, r"learning_rate: expected one of .*, got 0\.2"),
-        ({"hidden_gain": 2.0}, r"hidden_gain: expected one of \[1\.0, 5\.0\], got 2\.0"),
-        ({"norm": None}, r"state: expected learning_rate, hidden_gain, got 'norm'"),
-    ],
-)
-def test_a_state_that_is_none_is_refused(dataset, explorer, runs, state, message):
-    with pytest.raises(ValueError, match=message):
-        explorer.state = state
-    with pytest.raises(ValueError, match=message):
-        LearningRateExplorer(dataset, runs, state=state)
-
-
-def test_an_error_is_told_and_the_next_move_works(explorer, monkeypatch):
-    with monkeypatch.context() as broken:
-        broken.setattr(Grid, "losses", None)
-        with pytest.raises(TypeError):
-            explorer.controls["learning_rate"].value = 1.0
-        assert "TypeError" in explorer.picture.text
-        assert isinstance(explorer.error, TypeError)
-    explorer.controls["hidden_gain"].value = 5.0
-    assert explorer.error is None
-    assert explorer.text.startswith("Learning rate 1, hidden gain 5")
-
-
 @pytest.mark.parametrize(("place", "rate"), [(0.02, 0.01), (0.2, 0.1), (2.0, 1.0), (1e36, 3e38)])
 def test_a_click_on_the_final_losses_picks_the_nearest_rate(explorer, place, rate):
     x, y = explorer._panels.axes[1].transData.transform((place, 3.0))
     explorer.state = {"learning_rate": 0.01 if rate != 0.01 else 1.0}
     explorer._heard(None, {"click": [x / 900, y / 380]}, [])
     assert explorer.state["learning_rate"] == rate
-
-
-def test_a_click_elsewhere_does_nothing(explorer):
-    before = shown(explorer)
-    x, y = explorer._panels.axes[0].transData.transform((30, 3.0))
-    for place in [(x, y), (0, 0), (899, 379)]:
-        explorer.clicked(*place)
-    assert shown(explorer) == before
-
-
-def test_pictures_are_small(dataset, runs, explorer):
-    for rate in SMALL:
-        for gain in (1.0, 5.0):
-            explorer.state = {"learning_rate": rate, "hidden_gain": gain}
-            png, *_ = shown(explorer)
-            assert len(png) < 32_000
-            assert struct.unpack(">II", png[16:24]) == (900, 380)
-
-
-def test_presets_and_reset_lead_to_rates_of_the_grid(explorer):
-    reached = []
-    for part in explorer.presets.values():
-        explorer.state = part
-        reached.append(explorer.state["learning_rate"])
-    assert reached == [0.01, 0.1, 1.0, 3e38]
-    explorer.reset()
-    assert explorer.state == {"learning_rate": 0.1, "hidden_gain": 1.0}
 
 
 # training here

@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from matplotlib.colors import same_color
 
 import bn_tutorial as bn
@@ -24,11 +22,6 @@ def run(dataset):
 @pytest.fixture(scope="module")
 def explorer(run, dataset):
     return MomentumExplorer(run, dataset)
-
-
-@pytest.fixture(scope="module")
-def fresh(run, dataset):
-    return lambda state: MomentumExplorer(run, dataset, state=state)
 
 
 @pytest.fixture(scope="module")
@@ -97,44 +90,6 @@ def test_the_slider_reaches_the_momenta_that_the_course_talks_of():
     assert {0.1, 0.01, 0.001, 0.0001} <= set(MOMENTA)
 
 
-moves = st.fixed_dictionaries(
-    {},
-    optional={
-        "momentum": st.sampled_from(MOMENTA),
-        "unit": st.integers(0, 99),
-        "average": st.sampled_from(["exponential", "cumulative"]),
-        "track": st.sampled_from(["std", "variance"]),
-        "convention": st.sampled_from(["PyTorch", "Keras"]),
-    },
-)
-
-
-@given(st.lists(moves, min_size=1, max_size=4), st.booleans())
-@settings(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
-def test_after_any_moves_it_equals_a_fresh_explorer(explorer, fresh, several, one_by_one):
-    for move in several:
-        if one_by_one:
-            for name, value in move.items():
-                explorer.controls[name].value = value
-        else:
-            explorer.state = move
-    other = fresh(explorer.state)
-    assert repr(explorer) == repr(other)
-    assert explorer.text == other.text
-    assert explorer._frames[explorer.index] == other._frames[other.index]
-    assert len(explorer._frames[explorer.index][0]) <= 32 * 1024
-
-
-def test_moving_the_momentum_draws_nothing_in_full(explorer):
-    explorer.reset()
-    draws = explorer.draws
-    for momentum in MOMENTA[::10]:
-        explorer.controls["momentum"].value = momentum
-    assert explorer.draws == draws
-    explorer.controls["unit"].value = 5
-    assert explorer.draws == draws + 1
-
-
 def test_the_text_speaks_both_conventions(explorer):
     explorer.reset()
     assert explorer.text.startswith("Momentum 0.001 (0.999 in Keras): ")
@@ -153,13 +108,6 @@ def test_the_cumulative_average_needs_no_momentum(explorer):
     assert explorer.text.startswith("momentum=None: all 700 batches weigh the same.")
     explorer.reset()
     assert not explorer.controls["momentum"].disabled
-
-
-def test_repr_has_both_losses(explorer):
-    explorer.reset()
-    assert repr(explorer).endswith(
-        f"running={explorer.numbers.running:.4f}, calibrated={explorer.calibrated:.4f})"
-    )
 
 
 @pytest.mark.parametrize("changes", [{"norm": None}, {"depth": 2}, {"steps": 1}])

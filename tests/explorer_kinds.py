@@ -1,0 +1,296 @@
+"""One explorer of each kind, small: how it is made, and what it promises."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import bn_tutorial as bn
+from bn_tutorial import explorers
+from bn_tutorial.explorers import batch_mates
+from bn_tutorial.explorers.activation import DRAWN, FAN_IN_6, HIDDEN_GAINS, OUTPUT_GAINS
+from bn_tutorial.explorers.depth import GAINS, KAIMING
+from bn_tutorial.explorers.momentum import MOMENTA
+
+NORMS = ["plain", "batch norm", "layer norm"]
+SMALL = {"hidden": 10, "steps": 200}
+
+
+def numbers_in(text):
+    """List the numbers of a text, in its order."""
+    found = re.findall(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]\d+)?", text)
+    return [float(number.replace(",", "")) for number in found]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one kind of explorer promises.
+
+    Attributes
+    ----------
+    prepare : callable
+        From a dataset to a function that makes one, of a state or None.
+    values : dict
+        What each control may be set to.
+    start, presets : dict
+        The state that it starts in, as far as it doesn't depend on a run; part of it by button.
+    figures : callable
+        Key numbers, by name, of an explorer.
+    size : tuple
+        Of the picture, in pixels.
+    full : set
+        The controls whose move may cost a full redraw.
+    clickable : tuple
+        Panels that take clicks.
+    busy : dict
+        A state in which all controls have a meaning.
+    """
+
+    prepare: Callable
+    values: dict
+    start: dict
+    presets: dict
+    figures: Callable
+    size: tuple
+    full: set = frozenset()
+    clickable: tuple = ()
+    busy: dict = field(default_factory=dict)
+
+
+def momentum(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL))
+    return lambda state=None: explorers.MomentumExplorer(run, dataset, state=state)
+
+
+def mates(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL))
+    return lambda state=None: explorers.BatchMatesExplorer(run, dataset, state=state)
+
+
+def calibration(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL))
+    return lambda state=None: explorers.CalibrationExplorer(run, dataset, state=state)
+
+
+def batch_size(dataset):
+    grid = {"norm": ["batch", "layer", None], "seed": [5]}
+    recipe = bn.Recipe(hidden=10, eps=1e-5, output_gain=0.1)
+    runs = [
+        run
+        for n in (2, 64, 256)
+        for run in bn.sweep(dataset, recipe, steps=[2_048 // n], batch_size=[n], **grid)
+    ]
+    return lambda state=None: explorers.BatchSizeExplorer(runs, dataset, state=state)
+
+
+def depth(dataset):
+    return lambda state=None: explorers.DepthExplorer(dataset, probe=64, state=state)
+
+
+def activation(dataset):
+    late, plain = bn.Record(snapshots=(5, 20), probe=40), bn.Record(snapshots=(0, 39))
+    deep = bn.Recipe(depth=7, steps=21, batch_size=32, hidden=30, hidden_gain=5.0)
+    runs = {
+        "repaired": bn.train(dataset, bn.Recipe(norm=None, steps=40), record=plain),
+        "deep": bn.train(dataset, deep, record=late),
+    }
+    return lambda state=None: explorers.ActivationExplorer(dataset, runs, state=state)
+
+
+def learning_rate(dataset):
+    grid = {"hidden_gain": [1.0, 5.0], "norm": [None, "batch"]}
+    recipe = bn.Recipe(**SMALL)
+    runs = bn.sweep(dataset, recipe, learning_rate=[0.01, 0.1, 1.0, 3e38], **grid)
+    return lambda state=None: explorers.LearningRateExplorer(dataset, runs, state=state)
+
+
+def mates_figures(explorer):
+    symbol, after = explorer._targets[explorer.state["example"]], explorer.numbers.after
+    return {
+        "mean": after.mean,
+        "std": after.std,
+        "p": after.probabilities[symbol],
+        "calibrated": explorer.calibrated[explorer.state["example"]][symbol],
+    }
+
+
+def depth_figures(explorer):
+    its, layer = explorer.numbers.shown, explorer.numbers.layer
+    ratio = its.gradient[0] / its.gradient[-1]
+    return {"gradient_ratio": ratio, "saturated": its.saturated[layer - 1], "loss": its.loss}
+
+
+def activation_figures(explorer):
+    numbers = explorer.numbers
+    return {"saturated": numbers.saturated[numbers.layer], "loss": numbers.loss}
+
+
+AS_DRAWN = {
+    "source": DRAWN,
+    "norm": "plain",
+    "depth": 1,
+    "layer": 0,
+    "hidden_gain": 1.0,
+    "output_gain": 1.0,
+}
+BY_HAND = AS_DRAWN | {"hidden_gain": FAN_IN_6, "output_gain": 0.01}
+
+KINDS = {
+    "momentum": Kind(
+        momentum,
+        values={
+            "momentum": MOMENTA,
+            "unit": [*range(10)],
+            "average": ["exponential", "cumulative"],
+            "track": ["std", "variance"],
+            "convention": ["PyTorch", "Keras"],
+        },
+        start={
+            "momentum": 0.001,
+            "unit": 0,
+            "average": "exponential",
+            "track": "std",
+            "convention": "PyTorch",
+        },
+        presets={
+            "the seed recipe's 0.001": {"momentum": 0.001, "average": "exponential"},
+            "PyTorch's default 0.1": {"momentum": 0.1, "average": "exponential"},
+            "too slow: 1e-5": {"momentum": 1e-5, "average": "exponential"},
+            "last batch only: 1": {"momentum": 1.0, "average": "exponential"},
+        },
+        figures=lambda e: {"running": e.numbers.running, "calibrated": e.calibrated},
+        size=(900, 500),
+        full={"unit", "track"},
+    ),
+    "batch mates": Kind(
+        mates,
+        values={
+            "dragged": [*range(64)],
+            "shift": batch_mates.SHIFTS,
+            "unit": [*range(10)],
+            "example": [*batch_mates.EXAMPLES],
+            "batch_size": [4, 8, 16, 64],
+            "mates": [*range(1, 51)],
+        },
+        start={"dragged": 1, "shift": 0.0, "example": "inm", "batch_size": 8, "mates": 1},
+        presets={
+            "drag a mate far to the left": {"dragged": 1, "shift": -3.0, "batch_size": 8},
+            "the same in a batch of 64": {"dragged": 1, "shift": -3.0, "batch_size": 64},
+            "let go": {"shift": 0.0},
+        },
+        figures=mates_figures,
+        size=(900, 390),
+        full={"example"},
+        clickable=(0,),
+        busy={"shift": 3.0, "batch_size": 64},
+    ),
+    "calibration": Kind(
+        calibration,
+        values={
+            "statistics": ["batch", "running", "calibrated"],
+            "split": ["train", "val", "test"],
+            "size": [2**k for k in range(1, 11)],
+        },
+        start={"statistics": "batch", "split": "val", "size": 8},
+        presets={
+            "pairs": {"statistics": "batch", "size": 2},
+            "as in training: 64": {"statistics": "batch", "size": 64},
+            "pairs, calibrated": {"statistics": "calibrated", "size": 2},
+        },
+        figures=lambda e: {
+            "mean": e.numbers.now[0],
+            "range": e.numbers.now[1:3],
+            "calibrated": e.numbers.level,
+        },
+        size=(900, 380),
+    ),
+    "batch size": Kind(
+        batch_size,
+        values={
+            "size": [2, 64, 256],
+            "norm": ["batch norm", "layer norm", "plain"],
+            "statistics": ["calibrated", "batch"],
+            "split": ["train", "val"],
+            "unit": [*range(10)],
+            "measure": ["mean", "std"],
+        },
+        start={
+            "size": 64,
+            "norm": "batch norm",
+            "statistics": "calibrated",
+            "split": "train",
+            "unit": 0,
+            "measure": "mean",
+        },
+        presets={
+            "batches of 2": {"size": 2},
+            "the seed's 64": {"size": 64},
+            "256": {"size": 256},
+        },
+        figures=lambda e: {
+            **{label.replace(" ", "_"): now.mean() for label, now in e.numbers.now.items()},
+            "spread": e.numbers.spread[e.sizes.index(e.state["size"])],
+        },
+        size=(900, 480),
+        full={"measure"},
+        clickable=(1, 3),
+    ),
+    "depth": Kind(
+        depth,
+        values={
+            "hidden_gain": GAINS,
+            "depth": [*range(1, 11)],
+            "norm": NORMS,
+            "layer": [*range(1, 11)],
+        },
+        start={"hidden_gain": 1.0, "depth": 5, "norm": "batch norm", "layer": 1},
+        presets={
+            "LeCun: 0.1": {"hidden_gain": 0.1},
+            "Kaiming: 5/3/10": {"hidden_gain": KAIMING},
+            "drawn with std 1": {"hidden_gain": 1.0},
+            "vanishing: 0.02": {"hidden_gain": 0.02},
+            "ten layers": {"depth": 10},
+        },
+        figures=depth_figures,
+        size=(960, 420),
+        clickable=(0, 1, 2),
+        busy={"depth": 10},
+    ),
+    "activation": Kind(
+        activation,
+        values={
+            "source": [DRAWN, "repaired", "deep"],
+            "step": [0, 5, 20, 39],
+            "hidden_gain": HIDDEN_GAINS,
+            "output_gain": OUTPUT_GAINS,
+            "norm": NORMS,
+            "depth": [1, 2, 3, 4, 5, 6],
+            "layer": [*range(7)],
+        },
+        start={"step": 0} | AS_DRAWN,
+        presets={
+            "drawn as in the seed recipe": AS_DRAWN,
+            "repaired by hand": BY_HAND,
+            "repaired by hand, but deep": BY_HAND | {"depth": 5, "layer": 4},
+            "batch norm": AS_DRAWN | {"norm": "batch norm"},
+            "batch norm, hidden gain 5": AS_DRAWN | {"norm": "batch norm", "hidden_gain": 5.0},
+        },
+        figures=activation_figures,
+        size=(960, 370),
+        full={"source", "norm", "layer"},
+        busy={"depth": 6},
+    ),
+    "learning rate": Kind(
+        learning_rate,
+        values={"learning_rate": [0.01, 0.1, 1.0, 3e38], "hidden_gain": [1.0, 5.0]},
+        start={"learning_rate": 0.1, "hidden_gain": 1.0},
+        presets={
+            "careful: 0.01": {"learning_rate": 0.01},
+            "the seed recipe's: 0.1": {"learning_rate": 0.1},
+            "bold: 1": {"learning_rate": 1.0},
+            "reckless: 3e+38": {"learning_rate": 3e38},
+        },
+        figures=lambda e: {k.replace(" ", "_"): loss for k, loss in e.numbers.picked.items()},
+        size=(900, 380),
+        clickable=(1,),
+    ),
+}
