@@ -12,6 +12,7 @@ from bn_tutorial.explorers.depth import GAINS, KAIMING
 from bn_tutorial.explorers.momentum import MOMENTA
 
 NORMS = ["plain", "batch norm", "layer norm"]
+DEPTHS = [*range(1, 11)]
 SMALL = {"hidden": 10, "steps": 200}
 
 
@@ -124,16 +125,16 @@ def activation_figures(explorer):
     return {"saturated": numbers.saturated[numbers.layer], "loss": numbers.loss}
 
 
-AS_DRAWN = {
-    "source": DRAWN,
-    "norm": "plain",
-    "depth": 1,
-    "layer": 0,
-    "hidden_gain": 1.0,
-    "output_gain": 1.0,
-}
+SEED = {"norm": "plain", "depth": 1, "layer": 0, "hidden_gain": 1.0, "output_gain": 1.0}
+AS_DRAWN = {"source": DRAWN} | SEED
 BY_HAND = AS_DRAWN | {"hidden_gain": FAN_IN_6, "output_gain": 0.01}
 
+MOMENTUM_PRESETS = {
+    "the seed recipe's 0.001": 0.001,
+    "PyTorch's default 0.1": 0.1,
+    "too slow: 1e-5": 1e-5,
+    "last batch only: 1": 1.0,
+}
 KINDS = {
     "momentum": Kind(
         momentum,
@@ -144,18 +145,11 @@ KINDS = {
             "track": ["std", "variance"],
             "convention": ["PyTorch", "Keras"],
         },
-        start={
-            "momentum": 0.001,
-            "unit": 0,
-            "average": "exponential",
-            "track": "std",
-            "convention": "PyTorch",
-        },
+        start={"momentum": 0.001, "unit": 0, "average": "exponential", "track": "std"}
+        | {"convention": "PyTorch"},
         presets={
-            "the seed recipe's 0.001": {"momentum": 0.001, "average": "exponential"},
-            "PyTorch's default 0.1": {"momentum": 0.1, "average": "exponential"},
-            "too slow: 1e-5": {"momentum": 1e-5, "average": "exponential"},
-            "last batch only: 1": {"momentum": 1.0, "average": "exponential"},
+            name: {"momentum": momentum, "average": "exponential"}
+            for name, momentum in MOMENTUM_PRESETS.items()
         },
         figures=lambda e: {"running": e.numbers.running, "calibrated": e.calibrated},
         size=(900, 500),
@@ -213,19 +207,9 @@ KINDS = {
             "unit": [*range(10)],
             "measure": ["mean", "std"],
         },
-        start={
-            "size": 64,
-            "norm": "batch norm",
-            "statistics": "calibrated",
-            "split": "train",
-            "unit": 0,
-            "measure": "mean",
-        },
-        presets={
-            "batches of 2": {"size": 2},
-            "the seed's 64": {"size": 64},
-            "256": {"size": 256},
-        },
+        start={"size": 64, "norm": "batch norm", "statistics": "calibrated", "split": "train"}
+        | {"unit": 0, "measure": "mean"},
+        presets={"batches of 2": {"size": 2}, "the seed's 64": {"size": 64}, "256": {"size": 256}},
         figures=lambda e: {
             **{label.replace(" ", "_"): now.mean() for label, now in e.numbers.now.items()},
             "spread": e.numbers.spread[e.sizes.index(e.state["size"])],
@@ -236,12 +220,7 @@ KINDS = {
     ),
     "depth": Kind(
         depth,
-        values={
-            "hidden_gain": GAINS,
-            "depth": [*range(1, 11)],
-            "norm": NORMS,
-            "layer": [*range(1, 11)],
-        },
+        values={"hidden_gain": GAINS, "depth": DEPTHS, "norm": NORMS, "layer": DEPTHS},
         start={"hidden_gain": 1.0, "depth": 5, "norm": "batch norm", "layer": 1},
         presets={
             "LeCun: 0.1": {"hidden_gain": 0.1},
@@ -284,10 +263,8 @@ KINDS = {
         values={"learning_rate": [0.01, 0.1, 1.0, 3e38], "hidden_gain": [1.0, 5.0]},
         start={"learning_rate": 0.1, "hidden_gain": 1.0},
         presets={
-            "careful: 0.01": {"learning_rate": 0.01},
-            "the seed recipe's: 0.1": {"learning_rate": 0.1},
-            "bold: 1": {"learning_rate": 1.0},
-            "reckless: 3e+38": {"learning_rate": 3e38},
+            name: {"learning_rate": float(name.rpartition(" ")[2])}
+            for name in ("careful: 0.01", "the seed recipe's: 0.1", "bold: 1", "reckless: 3e+38")
         },
         figures=lambda e: {k.replace(" ", "_"): loss for k, loss in e.numbers.picked.items()},
         size=(900, 380),

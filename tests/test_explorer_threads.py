@@ -8,18 +8,12 @@ import time
 
 import numpy as np
 import pytest
+from explorer_kinds import KINDS
 
-import bn_tutorial as bn
-from bn_tutorial.explorers import (
-    ActivationExplorer,
-    BatchMatesExplorer,
-    DepthExplorer,
-    MomentumExplorer,
-)
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 
-SECONDS = 30  # after which a thread is taken for stuck
+SECONDS = 120  # on a busy machine, after which a thread is taken for stuck
 
 
 class Line(Explorer):
@@ -213,31 +207,20 @@ def test_500_moves_while_pages_are_drawn_leave_no_wrong_page(eager_threads, flip
     assert len(browser.seen) > 200
 
 
-@pytest.fixture(scope="module")
-def run(dataset):
-    return bn.train(dataset, bn.Recipe(steps=300))
+@pytest.fixture(scope="module", params=["momentum", "batch mates", "depth", "activation"])
+def make(dataset, request):
+    return KINDS[request.param].prepare(dataset)
 
 
-@pytest.fixture(scope="module")
-def kinds(run, dataset):
-    return {
-        "momentum": lambda state=None: MomentumExplorer(run, dataset, state=state),
-        "batch mates": lambda state=None: BatchMatesExplorer(run, dataset, state=state),
-        "depth": lambda state=None: DepthExplorer(dataset, probe=64, state=state),
-        "activation": lambda state=None: ActivationExplorer(dataset, probe=64, state=state),
-    }
-
-
-@pytest.mark.parametrize("kind", ["momentum", "batch mates", "depth", "activation"])
-def test_moves_in_two_threads_leave_no_wrong_page_of_a_real_explorer(eager_threads, kinds, kind):
-    explorer = slow(kinds[kind]())
+def test_moves_in_two_threads_leave_no_wrong_page_of_a_real_explorer(eager_threads, make):
+    explorer = slow(make())
     browser = Browser(explorer)
     first, *others = explorer.controls
     in_threads(
         lambda: turn(explorer, [first], 75, seed=1),
         lambda: [turn(explorer, others, 30, seed=2), press(explorer, 20, seed=3)],
     )
-    expect_all_right(explorer, browser, kinds[kind])
+    expect_all_right(explorer, browser, make)
 
 
 def test_a_page_is_of_its_edition_when_a_control_has_moved_on():
@@ -363,8 +346,9 @@ def test_explorers_that_move_each_other_do_not_wait_for_each_other():
         until_drawn(explorer)
 
 
-def test_a_cell_may_compute_while_pages_are_drawn(eager_threads, kinds):
-    explorer = kinds["depth"]()
+def test_a_cell_may_compute_while_pages_are_drawn(eager_threads, dataset):
+    make = KINDS["depth"].prepare(dataset)
+    explorer = make()
     expected = [explorer.compute(explorer.state | {"depth": depth}) for depth in range(1, 6)]
     explorer.picture._handle_custom_msg({"ready": True}, [])
     for _ in range(4):
@@ -373,7 +357,7 @@ def test_a_cell_may_compute_while_pages_are_drawn(eager_threads, kinds):
             np.testing.assert_array_equal(again.shown.gradient, numbers.shown.gradient)
             np.testing.assert_array_equal(again.plain.std, numbers.plain.std)
     until_drawn(explorer)
-    fresh = kinds["depth"]()
+    fresh = make()
     for page, state in states(explorer).items():
         fresh.state = state
         assert explorer._frames[page] == fresh._frames[page]
