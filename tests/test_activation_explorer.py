@@ -347,30 +347,3 @@ def test_presets_show_what_their_names_say(explorer):
     assert deep.saturated[4] > 0.7
     assert normed.recipe.hidden_gain < five.recipe.hidden_gain
     np.testing.assert_allclose(five.x, normed.x, rtol=1e-6, atol=1e-6)
-
-
-# errors
-
-
-def test_runs_that_it_can_not_show_are_refused(dataset, runs):
-    bare = bn.train(dataset, replace(PLAIN, steps=2))
-    for wrong, message in (
-        ({"bare": bare}, r"^runs\['bare'\]: expected a run with snapshots, .*, got Run\(2 of 2"),
-        ({DRAWN: runs["deep"]}, r"^runs: expected labels that are text, not '.*', got 'step 0"),
-        ({3: runs["deep"]}, r"^runs: expected labels that are text, .*, got 3$"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            ActivationExplorer(dataset, wrong)
-
-
-def test_a_run_on_other_symbols_is_refused(dataset, runs):
-    small = bn.Dataset.from_words(
-        ["on", "no", "no" * 2, "on" * 2, "o", "n", "nn", "oo", "ono", "non"]
-    )
-    with pytest.raises(ValueError, match=r"^runs\['deep'\]: expected a run on this .*, with 3 sym"):
-        ActivationExplorer(small, {"deep": runs["deep"]})
-
-
-def test_a_probe_of_one_example_is_refused(dataset):
-    with pytest.raises(ValueError, match=r"^probe: expected .* at least 2 examples, got 1$"):
-        ActivationExplorer(dataset, probe=1)

@@ -322,41 +322,6 @@ def test_a_batch_of_equal_numbers_has_no_answer_and_says_nan():
     assert explorer.numbers.after.x_hat.tolist() == pytest.approx([-0.5, 1.5, -0.5, -0.5])
 
 
-@pytest.mark.parametrize(
-    "fields", [{"norm": None}, {"norm": "layer"}, {"depth": 2}, {"placement": "after"}]
-)
-def test_a_run_without_exactly_one_batchnorm_before_the_tanh_is_refused(dataset, fields):
-    run = bn.train(dataset, bn.Recipe(**(SMALL | {"steps": 1} | fields)))
-    with pytest.raises(ValueError, match=r"^run: expected one with one BatchNorm, .*, got Run\("):
-        BatchMatesExplorer(run, dataset)
-
-
-def test_a_run_that_diverged_is_refused(dataset, run):
-    with pytest.raises(ValueError, match=r"^run: expected .* did not diverge, got Run\(.*diverged"):
-        BatchMatesExplorer(replace(run, loss=torch.tensor([3.0, float("nan")])), dataset)
-
-
-def test_a_data_set_with_other_symbols_is_refused(run):
-    zoo = bn.Dataset.from_words(["ox", "emu", "gnu", "boa", "asp", "yak"])
-    with pytest.raises(ValueError, match=r"^dataset: expected the 28 symbols .*, got \d+$"):
-        BatchMatesExplorer(run, zoo)
-
-
-@pytest.mark.parametrize(
-    ("examples", "message"),
-    [
-        ({}, "^examples: expected at least one context"),
-        ({"in": "m"}, r"^contexts: expected indices of shape \(N, 3\), got .* \(1, 2\)$"),
-        ({"INM": "e"}, "^text: expected only the symbols .*, got 'I'$"),
-        ({"inm": "e "}, r"^examples\['inm'\]: expected one symbol, got 'e '$"),
-        ({"inm": "E"}, "^text: expected only the symbols .*, got 'E'$"),
-    ],
-)
-def test_an_example_that_does_not_fit_is_refused(run, dataset, examples, message):
-    with pytest.raises(ValueError, match=message):
-        BatchMatesExplorer(run, dataset, examples=examples)
-
-
 # pictures
 
 

@@ -292,37 +292,6 @@ def test_a_batch_size_that_the_slider_lacks_is_no_preset(dataset):
     assert [b.description for b in buttons] == ["pairs", "pairs, calibrated", "Reset"]
 
 
-@pytest.mark.parametrize("norm", [None, "layer"])
-def test_a_run_without_batch_norm_is_refused(dataset, norm):
-    run = bn.train(dataset, bn.Recipe(steps=5, norm=norm))
-    with pytest.raises(ValueError, match=r"^run: expected one with batch norm .*, got Run\(5"):
-        CalibrationExplorer(run, dataset)
-
-
-def test_a_run_without_recorded_statistics_is_refused(dataset):
-    run = bn.train(dataset, bn.Recipe(steps=5), record=None)
-    with pytest.raises(ValueError, match=r"^run: expected one with batch norm and recorded stat"):
-        CalibrationExplorer(run, dataset)
-
-
-def test_a_run_that_diverged_is_refused(dataset):
-    run = bn.train(dataset, bn.Recipe(steps=200, learning_rate=1e30))
-    assert run.diverged_at is not None
-    with pytest.raises(ValueError, match=r"^run: expected .* not diverged .*, diverged\)$"):
-        CalibrationExplorer(run, dataset)
-
-
-def test_a_momentum_that_is_none_is_refused(run, dataset):
-    with pytest.raises(ValueError, match=r"^momentum: expected a finite number of at least 0"):
-        CalibrationExplorer(run, dataset, momentum=2)
-
-
-def test_a_dataset_that_does_not_fit_is_refused(run):
-    other = bn.Dataset.from_words(FEW, block_size=4)
-    with pytest.raises(ValueError, match=r"^contexts: expected indices of shape \(N, 3\)"):
-        CalibrationExplorer(run, other)
-
-
 def test_the_reader_gets_as_many_draws_as_the_docstring_says(few_draws):
     assert f"{few_draws:,} examples are drawn" in CalibrationExplorer.__doc__
     assert all(few_draws % n == 0 for n in SIZES)

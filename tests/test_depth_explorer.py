@@ -330,20 +330,6 @@ def test_the_slider_reaches_the_gains_that_the_course_talks_of():
     assert 25 <= len(GAINS) <= 31
 
 
-# errors
-
-
-def test_a_probe_of_one_example_is_refused(dataset):
-    with pytest.raises(ValueError, match=r"^probe: expected .* at least 2 examples, got 1$"):
-        DepthExplorer(dataset, probe=1)
-
-
-def test_a_training_split_of_one_example_is_refused(dataset):
-    one = bn.Split((), dataset.train.contexts[:1], dataset.train.targets[:1])
-    with pytest.raises(ValueError, match=r"^dataset: expected at least 2 .* examples, got 1$"):
-        DepthExplorer(replace(dataset, train=one))
-
-
 def test_repr_rounds_the_gain(explorer):
     assert repr(explorer).endswith("layer=1, gradient_ratio=2.2, saturated=4.0%, loss=12.10)")
     explorer.state = {"hidden_gain": KAIMING}

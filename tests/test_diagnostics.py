@@ -123,30 +123,3 @@ def test_snapshots_of_a_training_show_it_before_their_steps(dataset, size):
     for snapshot in run.snapshots:
         early = bn.train(dataset, bn.Recipe(norm="batch", depth=2, steps=snapshot.step, **SMALL))
         assert_same_snapshot(snapshot, reference.of_run(early, *fixed))
-
-
-def test_probe_refuses_contexts_and_statistics_that_do_not_fit(dataset, batch):
-    run = bn.train(dataset, bn.Recipe(steps=0, **SMALL))
-    plain = bn.train(dataset, bn.Recipe(norm=None, steps=0, **SMALL))
-    stats = bn.calibrate(run, dataset.train)
-    contexts, targets = batch
-    with pytest.raises(ValueError, match=r"^contexts: expected indices of shape"):
-        bn.probe(run, contexts[:, :2], targets)
-    with pytest.raises(ValueError, match=r"^contexts: expected indices from 0 to 27, got "):
-        bn.probe(run, contexts + 28, targets)
-    with pytest.raises(ValueError, match=r"^statistics\.mean: expected shapes "):
-        bn.probe(run, contexts, targets, bn.Statistics([torch.ones(9)], [torch.ones(9)]))
-    with pytest.raises(ValueError, match=r"^statistics: expected none "):
-        bn.probe(plain, contexts, targets, stats)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [lambda t: t[:1], lambda t: t[:5], lambda t: t[:, None], lambda t: -1 - t, lambda t: t + 28],
-    ids=["one", "five", "column", "negative", "too large"],
-)
-def test_probe_refuses_targets_that_do_not_fit(dataset, batch, change):
-    run = bn.train(dataset, bn.Recipe(norm=None, steps=0, **SMALL))
-    contexts, targets = batch
-    with pytest.raises(ValueError, match=r"^targets: expected "):
-        bn.probe(run, contexts, change(targets))

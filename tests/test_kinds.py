@@ -1,4 +1,4 @@
-"""What every public entrance says to an object of another kind, and to a senseless number."""
+"""What every public entrance says to an object of another kind, and to one without sense."""
 
 import math
 from dataclasses import replace
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def names(dataset):
     """Give what the calls below name: dict of str to object."""
     recipe = bn.Recipe(steps=4, hidden=4, batch_size=4, eps=1e-5)
+    training = dataset.train.contexts, dataset.train.targets
     run = bn.train(dataset, recipe, record=bn.Record(statistics=True, snapshots=[2]))
     plain = bn.train(dataset, bn.Recipe(norm=None, steps=4, hidden=4))
     return {
@@ -24,6 +25,12 @@ def names(dataset):
         "losses": evaluation.losses,
         "dataset": dataset,
         "other": bn.Dataset.from_words(["ox", "emu", "gnu", "boa", "asp", "yak", "newt"]),
+        "longer": bn.Dataset.from_words(bn.load_words()[:20], block_size=4),
+        "one": replace(dataset, train=bn.Split((), *(t[:1] for t in training))),
+        "trained": lambda record="statistics", **fields: bn.train(
+            dataset, replace(recipe, **fields), record=record
+        ),
+        "changed": lambda run, **fields: replace(run, recipe=replace(run.recipe, **fields)),
         "recipe": recipe,
         "run": run,
         "runs": bn.sweep(dataset, recipe, learning_rate=[0.1, 1.0], norm=[None, "batch"]),
@@ -109,7 +116,6 @@ def test_another_kind_of_object_is_named(names, call, message):
     assert str(caught.value) == message
 
 
-# of another vocabulary than the run's, or of another depth, in the end
 VALUES = r"""
 bn.sweep(dataset, recipe, seed=b'ab') -> seed: expected a list of values .*b'ab'$
 bn.sweep(dataset, recipe, norm='batch') -> norm: expected a list of values .*'batch'$
@@ -151,6 +157,78 @@ bn.evaluate(bn.train(other, recipe), dataset.val, stats)
   -> contexts: expected indices from 0 to \d+, got
 bn.calibrate(bn.train(other, recipe), dataset.train)
   -> contexts: expected indices from 0 to \d+, got
+bn.probe(run, contexts[:, :2], targets) -> contexts: expected indices of shape
+bn.probe(run, contexts + 28, targets) -> contexts: expected indices from 0 to 27, got
+bn.probe(run, contexts, targets, bn.Statistics([stats.mean[0][:3]], stats.std))
+  -> statistics\.mean: expected shapes
+bn.probe(plain, contexts, targets, stats) -> statistics: expected none
+bn.probe(run, contexts, targets[:1]) -> targets: expected
+bn.probe(run, contexts, targets[:3]) -> targets: expected
+bn.probe(run, contexts, targets[:, None]) -> targets: expected
+bn.probe(run, contexts, -1 - targets) -> targets: expected
+bn.probe(run, contexts, targets + 28) -> targets: expected
+bn.sample_words(run, dataset.vocabulary) -> statistics: expected .*, got none
+bn.sample_words(plain, dataset.vocabulary, stats) -> statistics: expected none
+bn.sample_words(run, dataset.vocabulary, bn.Statistics(stats.mean, [stats.std[0][:3]]))
+  -> statistics\.std: expected shapes \[\(4,\)\], got
+bn.sample_words(plain, other.vocabulary) -> vocabulary: expected the 28 symbols .*, got \d+$
+CalibrationExplorer(trained(norm=None), dataset)
+  -> run: expected one with batch norm .*, got Run\(4
+CalibrationExplorer(trained(norm='layer'), dataset)
+  -> run: expected one with batch norm .*, got Run\(4
+CalibrationExplorer(trained(record=None), dataset)
+  -> run: expected one with batch norm and recorded stat
+CalibrationExplorer(trained(steps=200, learning_rate=1e30, eps=0.0), dataset)
+  -> run: expected .* not diverged .*, diverged\)$
+CalibrationExplorer(run, dataset, momentum=2) -> momentum: expected a finite number of at least 0
+CalibrationExplorer(run, longer) -> contexts: expected indices of shape \(N, 3\)
+MomentumExplorer(trained(norm=None), dataset) -> run: expected one with one BatchNorm .*, got Run\(
+MomentumExplorer(trained(depth=2), dataset) -> run: expected one with one BatchNorm .*, got Run\(
+MomentumExplorer(trained(steps=1), dataset) -> run: expected one with one BatchNorm .*, got Run\(
+MomentumExplorer(trained(record=None), dataset) -> run: expected one with one BatchNorm
+BatchMatesExplorer(trained(norm=None), dataset) -> run: expected one with one BatchNorm, .*, got Run
+BatchMatesExplorer(trained(norm='layer'), dataset) -> run: expected one with one .*, got Run\(
+BatchMatesExplorer(trained(depth=2), dataset) -> run: expected one with one BatchNorm, .*, got Run\(
+BatchMatesExplorer(trained(placement='after'), dataset) -> run: expected one with one .*, got Run\(
+BatchMatesExplorer(trained(steps=200, learning_rate=1e30, eps=0.0), dataset)
+  -> run: expected .* did not diverge, got Run\(.*diverged
+BatchMatesExplorer(run, other) -> dataset: expected the 28 symbols .*, got \d+$
+BatchMatesExplorer(run, dataset, examples={}) -> examples: expected at least one context
+BatchMatesExplorer(run, dataset, examples={'in': 'm'})
+  -> contexts: expected indices of shape \(N, 3\), got .* \(1, 2\)$
+BatchMatesExplorer(run, dataset, examples={'INM': 'e'})
+  -> text: expected only the symbols .*, got 'I'$
+BatchMatesExplorer(run, dataset, examples={'inm': 'e '})
+  -> examples\['inm'\]: expected one symbol, got 'e '$
+BatchMatesExplorer(run, dataset, examples={'inm': 'E'})
+  -> text: expected only the symbols .*, got 'E'$
+DepthExplorer(dataset, probe=1) -> probe: expected .* at least 2 examples, got 1$
+DepthExplorer(one) -> dataset: expected at least 2 .* examples, got 1$
+ActivationExplorer(dataset, probe=1) -> probe: expected .* at least 2 examples, got 1$
+ActivationExplorer(dataset, {'bare': plain})
+  -> runs\['bare'\]: expected a run with snapshots, .*, got Run\(4 of 4
+ActivationExplorer(dataset, {'step 0, as drawn': run})
+  -> runs: expected labels that are text, not '.*', got 'step 0
+ActivationExplorer(dataset, {3: run}) -> runs: expected labels that are text, .*, got 3$
+ActivationExplorer(other, {'deep': run})
+  -> runs\['deep'\]: expected a run on this .*, with \d+ symbols, got one with 28
+BatchSizeExplorer(runs, other) -> runs: expected this dataset's \d+ symbols, got 28
+LearningRateExplorer(other, runs) -> runs: expected this dataset's \d+ symbols, got 28
+LearningRateExplorer(dataset, runs, recipe=recipe) -> recipe: expected none beside runs
+LearningRateExplorer(dataset, recipe=bn.Recipe(steps=0)) -> recipe: expected at least 1 step, got 0
+LearningRateExplorer(dataset, []) -> runs: expected .*got none
+LearningRateExplorer(dataset, runs[::2]) -> runs: expected .*got norm=\[None\]
+LearningRateExplorer(dataset, runs[:2]) -> runs: expected .*got learning_rate=\[0\.1\]
+LearningRateExplorer(dataset, [changed(runs[0], norm='layer'), *runs])
+  -> runs: expected .*got norm=\['layer'
+LearningRateExplorer(dataset, [changed(runs[0], learning_rate=0), *runs])
+  -> runs: expected .*each rate a number above 0, got 0
+LearningRateExplorer(dataset, [changed(runs[0], learning_rate=bn.StepDecay(1, 0.1, 5)), *runs])
+  -> runs: expected .*each rate a number above 0, got StepD
+LearningRateExplorer(dataset, [changed(runs[0], steps=50), *runs])
+  -> runs: expected .*the same steps in all, got steps=\[50, 4\]
+LearningRateExplorer(dataset, [changed(runs[0], hidden=50), *runs])
+  -> runs: expected .*the same hidden in all, got hidden=\[50, 4\]
 """
 
 

@@ -116,18 +116,3 @@ def test_every_norm_and_block_size_can_be_drawn_from(norm, block_size):
     words = bn.sample_words(run, dataset.vocabulary, stats, n=5)
     assert len(words) == 5
     assert len(set("".join(words))) > 5
-
-
-def test_statistics_are_required_exactly_where_there_is_batch_norm(dataset, run, plain, stats):
-    with pytest.raises(ValueError, match=r"^statistics: expected .*, got none"):
-        bn.sample_words(run, dataset.vocabulary)
-    with pytest.raises(ValueError, match=r"^statistics: expected none "):
-        bn.sample_words(plain, dataset.vocabulary, stats)
-    with pytest.raises(ValueError, match=r"^statistics\.std: expected shapes \[\(8,\)\], got "):
-        bn.sample_words(run, dataset.vocabulary, bn.Statistics(stats.mean, [torch.ones(7)]))
-
-
-def test_a_vocabulary_of_another_size_is_refused(plain):
-    other = bn.Vocabulary.from_words(["ox"])
-    with pytest.raises(ValueError, match=r"^vocabulary: expected the 28 symbols .*, got 3$"):
-        bn.sample_words(plain, other)
