@@ -9,7 +9,6 @@ import torch
 from explorer_kinds import numbers_in
 
 import bn_tutorial as bn
-from bn_tutorial.explorers._batch_mates_panels import plot_normalization, plot_probabilities
 from bn_tutorial.explorers.batch_mates import (
     BATCH_SIZES,
     BATCHES,
@@ -226,6 +225,16 @@ def test_the_right_panel_shows_the_prediction(explorer, dataset, change):
     assert f"'{state['example']}' (really: '{bold[0]}')" in ax.get_xlabel()
 
 
+def test_the_panels_have_their_names(explorer):
+    left, right = explorer.figure.axes[:2]
+    rows = dict(zip(left.get_yticks().tolist(), left.get_yticklabels(), strict=True))
+    assert (rows[1.0].get_text(), rows[0.0].get_text()) == ("x", "x_hat")
+    names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == ["these mates", f"all {BATCHES} batches", "calibrated", "undragged"]
+    assert len({mark.get_marker() for mark in explorer._prediction.marks.values()}) == 2
+    assert right.get_ylabel() == "probability"
+
+
 def test_the_likeliest_symbols_are_shown_and_the_right_one_even_if_it_is_not_likely(run, dataset):
     explorer = BatchMatesExplorer(run, dataset, examples={"inm": "e", "ous": "q"})
     p = explorer.calibrated["ous"]
@@ -320,47 +329,3 @@ def test_a_batch_of_equal_numbers_has_no_answer_and_says_nan():
     assert not np.isnan(explorer.ranges["aaa", 4]).any()  # of the batches that have an answer
     explorer.controls["shift"].value = 1.0
     assert explorer.numbers.after.x_hat.tolist() == pytest.approx([-0.5, 1.5, -0.5, -0.5])
-
-
-# pictures
-
-
-def test_normalization_joins_the_two_places_of_each_example(ax):
-    lines, dots = plot_normalization(ax, [3.0, 5.0, 4.0], torch.tensor([-1.0, 1.0, 0.0]))
-    joins = [[[3, 1], [-1, 0]], [[5, 1], [1, 0]], [[4, 1], [0, 0]]]
-    np.testing.assert_array_equal(lines.get_segments(), joins)
-    np.testing.assert_array_equal(dots.get_xydata(), np.reshape(joins, (6, 2)))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["before", "after"]
-    assert list(ax.get_yticks()) == [1, 0]
-
-
-def test_normalization_may_wait_for_its_numbers(ax):
-    joins, dots = plot_normalization(ax, [], [])
-    assert len(joins.get_segments()) == len(dots.get_xydata()) == 0
-    ax.figure.canvas.draw()
-
-
-def test_probabilities_are_bars_with_their_ranges_and_marks(ax):
-    bars, whiskers, marks = plot_probabilities(
-        ax,
-        "ab.",
-        {"these mates": torch.tensor([0.5, 0.3, 0.2])},
-        ranges={"all batches": [[0.4, 0.2, 0.1], [0.6, 0.5, 0.4]]},
-        marks={"calibrated": [0.45, 0.35, 0.1], "undragged": [0.1, 0.2, 0.3]},
-    )
-    assert [bar.get_height() for bar in bars] == pytest.approx([0.5, 0.3, 0.2])
-    ends = [[[0, 0.4], [0, 0.6]], [[1, 0.2], [1, 0.5]], [[2, 0.1], [2, 0.4]]]
-    np.testing.assert_allclose(whiskers["all batches"].get_segments(), ends)
-    assert {name: list(line.get_ydata()) for name, line in marks.items()} == {
-        "calibrated": [0.45, 0.35, 0.1],
-        "undragged": [0.1, 0.2, 0.3],
-    }
-    assert len({line.get_marker() for line in marks.values()}) == 2
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "."]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "these mates",
-        "all batches",
-        "calibrated",
-        "undragged",
-    ]
-    assert ax.get_ylabel() == "probability"

@@ -11,13 +11,10 @@ from explorer_kinds import numbers_in
 
 import bn_tutorial as bn
 from bn_tutorial.explorers import calibration
-from bn_tutorial.explorers._calibration_panels import plot_excess, plot_sideways, plot_spread
 from bn_tutorial.explorers.calibration import KINDS, SIZES, CalibrationExplorer
 
 DRAWS = 4_096  # fewer than the reader gets
 RECIPE = bn.Recipe(steps=300)
-EDGES = [1.5, 2.0, 2.5, 3.0]
-SPREAD = [2, 4, 8], [[3.0, 2.5, 2.2], [2.0, 2.1, 2.1], [4.0, 3.0, 2.5]], [[1, 2, 2], [3, 2, 2]]
 STATISTICS = ("batch", "running", "calibrated")
 
 pytestmark = pytest.mark.usefixtures("one_thread", "few_draws")
@@ -262,6 +259,24 @@ def test_the_picture_shows_the_numbers(explorer):
     np.testing.assert_array_equal(bias.lines[0].get_ydata(), numbers.curves[3])
     assert spread.lines[-1].get_xydata().tolist() == [[16, numbers.now[0]]]
     assert bias.lines[-1].get_xydata().tolist() == [[16, numbers.now[3]]]
+    assert [0, 0] in [list(line.get_ydata()) for line in bias.lines]
+
+
+def test_the_panels_have_their_axes_and_names(explorer):
+    shares, spread, bias = explorer.figure.axes
+    assert shares.patches[0].orientation == "horizontal"
+    assert shares.get_xlim() == (0, 1.05)
+    styles = {line.get_linestyle() for line in shares.lines}
+    assert len(styles) == 2  # the mean and the level
+    assert [text.get_text() for text in spread.get_legend().get_texts()] == [
+        *("8 in 10 batches", "mean", "8 in 10, calibrated", "whole split, calibrated")
+    ]
+    assert (spread.get_xlabel(), spread.get_ylabel()) == ("batch size", "loss of a batch (nats)")
+    assert (spread.get_xscale(), bias.get_xscale(), bias.get_yscale()) == ("log", "log", "symlog")
+    labels = [text.get_text() for text in spread.get_xticklabels()]
+    assert labels == ["4", "16", "64", "256", "1,024"]
+    assert {text.get_text() for text in spread.get_xticklabels(minor=True)} == {""}
+    assert {"0", "0.1"} <= {text.get_text() for text in bias.get_yticklabels()}
 
 
 def test_the_picture_tells_what_lies_outside(explorer):
@@ -295,50 +310,3 @@ def test_a_batch_size_that_the_slider_lacks_is_no_preset(dataset):
 def test_the_reader_gets_as_many_draws_as_the_docstring_says(few_draws):
     assert f"{few_draws:,} examples are drawn" in CalibrationExplorer.__doc__
     assert all(few_draws % n == 0 for n in SIZES)
-
-
-# pictures
-
-
-def test_a_histogram_on_its_side_reaches_to_one(ax):
-    bars, mean, level = plot_sideways(ax, [0.1, 0.4, 0.2], EDGES, mean=2.4, level=2.1)
-    heights, edges, _ = bars.get_data()
-    np.testing.assert_allclose(heights, [0.25, 1, 0.5])
-    assert edges.tolist() == EDGES
-    assert bars.orientation == "horizontal"
-    assert [mean.get_ydata()[0], level.get_ydata()[0]] == [2.4, 2.1]
-    assert mean.get_linestyle() != level.get_linestyle()
-    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1.05), (1.5, 3.0))
-
-
-def test_a_histogram_on_its_side_may_be_empty(ax):
-    steps, *_ = plot_sideways(ax, [0, 0], [1, 2, 3], mean=float("nan"), level=2)
-    assert steps.get_data().values.tolist() == [0, 0]
-    ax.figure.canvas.draw()
-
-
-def test_spread_shows_mean_range_reference_and_level(ax):
-    sizes, (mean, low, high), reference = SPREAD
-    within, *lines = plot_spread(ax, *SPREAD, 2.1)
-    assert [list(line.get_ydata()) for line in lines] == [mean, *reference, [2.1, 2.1]]
-    vertices = {tuple(point) for point in within.get_paths()[0].vertices.tolist()}
-    assert set(zip(sizes * 2, low + high, strict=True)) <= vertices
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "8 in 10 batches",
-        "mean",
-        "8 in 10, calibrated",
-        "whole split, calibrated",
-    ]
-    assert ax.get_xscale() == "log"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("batch size", "loss of a batch (nats)")
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["4"]
-    assert {text.get_text() for text in ax.get_xticklabels(minor=True)} == {""}
-
-
-def test_excess_shows_numbers_of_either_sign(ax):
-    line = plot_excess(ax, [2, 4, 8], [1.0, 0.2, -0.001])
-    zero = next(other for other in ax.lines if other is not line)
-    assert [list(line.get_ydata()), list(zero.get_ydata())] == [[1.0, 0.2, -0.001], [0, 0]]
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "symlog")
-    ax.figure.canvas.draw()
-    assert {"0", "0.1", "1"} <= {text.get_text() for text in ax.get_yticklabels()}

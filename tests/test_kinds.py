@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import bn_tutorial as bn
 from bn_tutorial import evaluation, explorers, training
@@ -18,6 +19,7 @@ def names(dataset):
     recipe = bn.Recipe(steps=4, hidden=4, batch_size=4, eps=1e-5)
     training = dataset.train.contexts, dataset.train.targets
     run = bn.train(dataset, recipe, record=bn.Record(statistics=True, snapshots=[2]))
+    stats = bn.calibrate(run, dataset.train)
     plain = bn.train(dataset, bn.Recipe(norm=None, steps=4, hidden=4))
     return {
         "bn": bn,
@@ -27,6 +29,8 @@ def names(dataset):
         "other": bn.Dataset.from_words(["ox", "emu", "gnu", "boa", "asp", "yak", "newt"]),
         "longer": bn.Dataset.from_words(bn.load_words()[:20], block_size=4),
         "one": replace(dataset, train=bn.Split((), *(t[:1] for t in training))),
+        "empty": bn.Split((), *(t[:0] for t in training)),
+        "shaped": lambda name, *shapes: replace(stats, **{name: [torch.ones(s) for s in shapes]}),
         "trained": lambda record="statistics", **fields: bn.train(
             dataset, replace(recipe, **fields), record=record
         ),
@@ -37,7 +41,7 @@ def names(dataset):
         "plain": plain,
         "diverged": bn.train(dataset, bn.Recipe(norm=None, steps=50, learning_rate=3e38)),
         "lost": replace(plain, parameters={k: p * math.nan for k, p in plain.parameters.items()}),
-        "stats": bn.calibrate(run, dataset.train),
+        "stats": stats,
         "snapshot": run.snapshots[0],
         "contexts": dataset.val.contexts[:4],
         "targets": dataset.val.targets[:4],
@@ -157,6 +161,55 @@ bn.evaluate(bn.train(other, recipe), dataset.val, stats)
   -> contexts: expected indices from 0 to \d+, got
 bn.calibrate(bn.train(other, recipe), dataset.train)
   -> contexts: expected indices from 0 to \d+, got
+bn.running_statistics(run, track='var') -> track: expected "std" or "variance", got 'var'$
+bn.running_statistics(run, track=None) -> track: expected "std" or "variance", got None$
+bn.running_statistics(run, track=1) -> track: expected "std" or "variance", got 1$
+bn.running_statistics(run, -0.1) -> momentum: expected a finite number of at least 0 .*, got -0.1$
+bn.running_statistics(run, 1.001) -> momentum: expected a finite number of at least 0 .*, got 1.001$
+bn.running_statistics(run, np.nan) -> momentum: expected a finite number of at least 0 .*, got nan$
+bn.running_statistics(run, np.inf) -> momentum: expected a finite number of at least 0 .*, got inf$
+bn.running_statistics(run, '0.1') -> momentum: expected a finite number of at least 0 .*, got '0.1'$
+bn.running_statistics(run, True) -> momentum: expected a finite number of at least 0 .*, got True$
+bn.running_statistics(run, [0.1])
+  -> momentum: expected a finite number of at least 0 .*, got \[0.1\]$
+bn.running_statistics(trained(record=None))
+  -> running_statistics: expected .*record="statistics"
+bn.running_statistics(plain) -> running_statistics: expected a run with batch norm
+bn.evaluate(run, dataset.val) -> statistics: expected .* got none; .*calibrate
+bn.logits(run, contexts) -> statistics: expected .* got none; .*calibrate
+bn.evaluate(plain, dataset.val, stats)
+  -> statistics: expected none .*norm=None.* got Statistics\(1 layers of 4 units
+bn.evaluate(trained(norm='layer'), dataset.val, stats)
+  -> statistics: expected none .*norm='layer'.* got Statistics\(1 layers of 4 units
+bn.evaluate(run, dataset.val, shaped('mean', (3,)))
+  -> statistics\.mean: expected shapes \[\(4,\)\], got \[\(3,\)\]$
+bn.evaluate(run, dataset.val, shaped('mean', (1, 4)))
+  -> statistics\.mean: expected shapes \[\(4,\)\], got \[\(1, 4\)\]$
+bn.evaluate(run, dataset.val, shaped('mean', ()))
+  -> statistics\.mean: expected shapes \[\(4,\)\], got \[\(\)\]$
+bn.evaluate(run, dataset.val, shaped('mean', (4,), (4,)))
+  -> statistics\.mean: expected shapes \[\(4,\)\], got \[\(4,\), \(4,\)\]$
+bn.evaluate(run, dataset.val, shaped('mean'))
+  -> statistics\.mean: expected shapes \[\(4,\)\], got \[\]$
+bn.evaluate(run, dataset.val, shaped('std', (3,)))
+  -> statistics\.std: expected shapes \[\(4,\)\], got \[\(3,\)\]$
+bn.evaluate(run, dataset.val, shaped('std', (1, 4)))
+  -> statistics\.std: expected shapes \[\(4,\)\], got \[\(1, 4\)\]$
+bn.evaluate(run, dataset.val, shaped('std', ()))
+  -> statistics\.std: expected shapes \[\(4,\)\], got \[\(\)\]$
+bn.evaluate(run, dataset.val, shaped('std', (4,), (4,)))
+  -> statistics\.std: expected shapes \[\(4,\)\], got \[\(4,\), \(4,\)\]$
+bn.evaluate(run, dataset.val, shaped('std'))
+  -> statistics\.std: expected shapes \[\(4,\)\], got \[\]$
+bn.evaluate(trained(depth=2), dataset.val, stats)
+  -> statistics\.mean: .*\[\(4,\), \(4,\)\], got \[\(4,
+bn.evaluate(run, empty, stats) -> split: expected examples to evaluate, got an empty
+bn.calibrate(run, empty) -> split: expected at least 2 examples .* got 0
+bn.calibrate(run, one.train) -> split: expected at least 2 examples .* got 1
+bn.calibrate(plain, dataset.train) -> calibrate: expected .*norm="batch", got None
+bn.calibrate(trained(norm='layer'), dataset.train)
+  -> calibrate: expected .*norm="batch", got 'layer'
+bn.logits(run, contexts.float(), stats) -> contexts: expected indices .*, got torch.float32
 bn.probe(run, contexts[:, :2], targets) -> contexts: expected indices of shape
 bn.probe(run, contexts + 28, targets) -> contexts: expected indices from 0 to 27, got
 bn.probe(run, contexts, targets, bn.Statistics([stats.mean[0][:3]], stats.std))

@@ -6,7 +6,6 @@ import torch
 from matplotlib.colors import same_color
 
 import bn_tutorial as bn
-from bn_tutorial.explorers._momentum_panels import plot_bars, plot_tracking, plot_weights
 from bn_tutorial.explorers.momentum import MOMENTA, MomentumExplorer
 
 STEPS = 700
@@ -108,35 +107,32 @@ def test_the_cumulative_average_needs_no_momentum(explorer):
     assert not explorer.controls["momentum"].disabled
 
 
-# pictures
+# the picture
 
 
-def test_tracking_shows_the_range_of_the_batches_the_running_value_and_the_level(ax):
-    envelope, running, level = plot_tracking(ax, [1, 2], [[0, 1], [2, 3]], [1, 2], 1.5)
-    assert {tuple(point) for point in envelope.get_paths()[0].vertices} == {
-        *((1, 0), (2, 1), (1, 2), (2, 3))
-    }
-    assert running.get_xydata().tolist() == [[1, 1], [2, 2]]
-    assert level.get_ydata() == [1.5, 1.5]
+def test_the_picture_shows_the_numbers(explorer, run):
+    explorer.state = explorer._start | {"momentum": 0.1, "unit": 3, "track": "variance"}
+    numbers, steps = explorer.numbers, explorer._ends[1:]
+    track, weights, losses, bars = explorer.figure.axes
+    running, level = explorer._tracking.running, explorer._tracking.level
+    np.testing.assert_array_equal(running.get_xydata(), np.stack([steps, numbers.tracked], 1))
+    assert level.get_ydata()[0] == pytest.approx(explorer._calibrated.mean[0][3].item())
     assert running.get_linestyle() != level.get_linestyle()
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "batches",
-        "running",
-        "calibrated",
-    ]
-
-
-def test_weights_stand_on_logarithmic_axes_and_the_start_value_at_the_oldest_batch(ax):
-    batches, start = plot_weights(ax, [1, 10], [0.1, 0.01], 0.5)
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert batches.get_xydata().tolist() == [[1, 0.1], [10, 0.01]]
-    assert start.get_xydata().tolist() == [[10, 0.5]]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["batch", "start value"]
-
-
-def test_bars_have_their_names_and_differ_in_colour(ax):
-    bars = plot_bars(ax, {"one": 1.0, "two": 2.0}, "loss (nats)")
-    assert [bar.get_height() for bar in bars] == [1.0, 2.0]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["one", "two"]
-    assert not same_color(*(bar.get_facecolor() for bar in bars))
-    assert ax.get_ylabel() == "loss (nats)"
+    points = explorer._tracking.envelope.get_paths()[0].vertices[:, 1]
+    batches = run.batch_mean[0][:, 3]
+    ends = batches.min().item(), batches.max().item()
+    assert (points.min(), points.max()) == pytest.approx(ends)
+    shown, start = explorer._weights
+    np.testing.assert_array_equal(shown.get_ydata(), numbers.weights)
+    assert start.get_xydata().tolist() == [[STEPS, numbers.left]]
+    assert (weights.get_xscale(), weights.get_yscale()) == ("log", "log")
+    np.testing.assert_array_equal(losses.lines[0].get_ydata(), explorer.losses["variance"])
+    assert explorer._mark.get_xydata().tolist() == [[0.1, numbers.running]]
+    heights = [bar.get_height() for bar in bars.patches]
+    assert heights == [numbers.running, explorer.calibrated]
+    assert [label.get_text() for label in bars.get_xticklabels()] == ["running", "calibrated"]
+    assert not same_color(*(bar.get_facecolor() for bar in bars.patches))
+    legends = [text.get_text() for ax in (track, weights) for text in ax.get_legend().get_texts()]
+    assert legends == ["batches", "running", "calibrated", "batch", "start value"]
+    explorer.controls["average"].value = "cumulative"
+    assert not len(explorer._mark.get_xdata())
