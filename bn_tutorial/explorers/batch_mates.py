@@ -12,8 +12,8 @@ from bn_tutorial.explorers._batch_mates_panels import PredictionPanel, UnitPanel
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.network import Network
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import calibrate
-from bn_tutorial.training import Run
 
 EXAMPLES = {"inm": "e", "ous": ".", ".sc": "r", "oti": "c"}  # from words of the validation split
 BATCH_SIZES = (4, 8, 16, 64)
