@@ -22,11 +22,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bn_tutorial.grading import batch, cli, folder, notebook, own_norms, report, sandbox, tasks
+from bn_tutorial.grading import batch, cli, notebook, own_norms, report, sandbox, tasks
 from bn_tutorial.grading.box import wire, worker
 from bn_tutorial.grading.process import SandboxError, Worker
 from bn_tutorial.grading.proxy import Proxy, exception, put_back
-from bn_tutorial.grading.results import Folder, ResultsError
+from bn_tutorial.grading.results import ResultsError, ResultsFolder
+from bn_tutorial.grading.submissions import find_submissions
 
 PATIENCE = 60  # seconds
 COMMAND = Path(sys.executable).with_name("bn-tutorial")
@@ -387,7 +388,7 @@ def names_found(tmp_path, *paths):
     for path in paths:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(written(small()))
-    found, nobodys = folder.find(tmp_path, ["update"])
+    found, nobodys = find_submissions(tmp_path, ["update"])
     return {one.student: (one.file, one.problem) for one in found}, nobodys
 
 
@@ -450,7 +451,7 @@ def test_what_is_nobodys_is_listed_and_what_is_hidden_is_not(tmp_path):
 def test_a_file_name_of_any_bytes_is_listed(tmp_path):
     for byte in (b"\xff", b"\xfe"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + byte + b".ipynb")).write_bytes(b"{}")
-    found, _ = folder.find(tmp_path, ["update"])
+    found, _ = find_submissions(tmp_path, ["update"])
     assert [one.student for one in found] == ["\\udcfe", "\\udcff"]
 
 
@@ -467,7 +468,7 @@ def test_a_cell_that_python_has_trouble_with_is_only_text(source):
 
 def test_a_spreadsheet_computes_nothing(tmp_path):
     (tmp_path / "=1+1.ipynb").write_bytes(b"")
-    [one], _ = folder.find(tmp_path, [])
+    [one], _ = find_submissions(tmp_path, [])
     table = report.grades([report.Row(one)], tasks.load("A1"))
     assert "\n'=1+1," in table
 
@@ -541,7 +542,7 @@ def test_a_mistake_is_one_clear_line(tmp_path, monkeypatch, capsys, change, word
     Path("file").write_text("x")
     Path("full/x").write_text("x")
     Path("handed_in/a.ipynb").write_text('{"cells": []}')
-    Folder(Path("other"), "A2")
+    ResultsFolder(Path("other"), "A2")
     values = {"name": "A1", "submissions": "handed_in", "out": "out", "more": [], **change}
     code = cli.main(
         ["grade", values["name"], values["submissions"], "--out", values["out"], *values["more"]]
@@ -569,7 +570,7 @@ def test_results_that_can_t_be_written_are_named(tmp_path, monkeypatch):
     with pytest.raises(
         ResultsError, match=r"expected a folder to write to, got .*Permission denied"
     ):
-        Folder(tmp_path / "out", "A1")
+        ResultsFolder(tmp_path / "out", "A1")
 
 
 @pytest.mark.parametrize(

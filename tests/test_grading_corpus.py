@@ -10,9 +10,9 @@ import pytest
 import submissions
 
 from bn_tutorial.grading import cli, sandbox, tasks
-from bn_tutorial.grading.folder import find
 from bn_tutorial.grading.report import feedback_name
-from bn_tutorial.grading.results import Folder, key, version
+from bn_tutorial.grading.results import ResultsFolder, key, version
+from bn_tutorial.grading.submissions import find_submissions
 
 pytestmark = pytest.mark.usefixtures("sandbox_here")
 # names of all cases, for pytest's list; the real port and paths are known only later
@@ -72,8 +72,8 @@ def pages(graded):
 def results(graded, rows):
     """Give the results of each student's tasks, by their names."""
     assignment = tasks.load("A1")
-    folder = Folder(graded["folder"] / "out", "A1")
-    found, _ = find(graded["folder"] / "submissions", assignment.parts)
+    folder = ResultsFolder(graded["folder"] / "out", "A1")
+    found, _ = find_submissions(graded["folder"] / "submissions", assignment.parts)
     limits = sandbox.Limits(call=3.0)
     return {
         one.student: {

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from html import escape
 
-from bn_tutorial.grading.folder import HandedIn
+from bn_tutorial.grading.submissions import HandedIn
 
 UNCONFINED = "Graded without a sandbox (--unconfined): the students' code could do anything."
 INTERRUPTED = "not graded yet"

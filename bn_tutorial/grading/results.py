@@ -35,7 +35,7 @@ def key(submission, assignment, limits, confined, grader):
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-class Folder:
+class ResultsFolder:
     """A results folder.
 
     Parameters

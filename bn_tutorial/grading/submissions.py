@@ -25,7 +25,7 @@ PLATFORMS = [
 NOTEBOOK = re.compile(r"\.ipynb(\W.*)?$", re.IGNORECASE | re.DOTALL)  # A1.ipynb.txt, A1.ipynb (2)
 
 
-class FolderError(ValueError):
+class SubmissionsError(ValueError):
     """A folder without submissions; the message is for the teacher."""
 
 
@@ -62,7 +62,7 @@ class _File:
     attempt: str
 
 
-def find(folder, parts):
+def find_submissions(folder, parts):
     """Find each student's submission.
 
     Of several notebooks of one student the latest attempt counts, and of those the one with most of
@@ -81,18 +81,18 @@ def find(folder, parts):
 
     Raises
     ------
-    FolderError
+    SubmissionsError
         If there is no such folder, or no notebook in it.
     """
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing of this name"
-        raise FolderError(f"{folder}: expected a folder of notebooks, got {what}")
+        raise SubmissionsError(f"{folder}: expected a folder of notebooks, got {what}")
     try:
         files, nobodys = _files(folder)
     except OSError as error:
-        raise FolderError(f"{error.filename}: {error.strerror}") from None
+        raise SubmissionsError(f"{error.filename}: {error.strerror}") from None
     if not any(NOTEBOOK.search(file.path.name) for file in files):
-        raise FolderError(f"{folder}: expected notebooks (*.ipynb), got none")
+        raise SubmissionsError(f"{folder}: expected notebooks (*.ipynb), got none")
     students = {}
     for file in files:
         students.setdefault((file.name, file.id), []).append(file)
