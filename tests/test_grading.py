@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bn_tutorial.grading import batch, cli, notebook, own_norms, report, sandbox, tasks
+from bn_tutorial.grading._process import Worker
+from bn_tutorial.grading._proxy import Proxy, exception, put_back
 from bn_tutorial.grading.box import wire, worker
-from bn_tutorial.grading.process import SandboxError, Worker
-from bn_tutorial.grading.proxy import Proxy, exception, put_back
 from bn_tutorial.grading.results import ResultsError, ResultsFolder
 from bn_tutorial.grading.submissions import find_submissions
 
@@ -624,7 +624,7 @@ def test_without_a_sandbox_grading_is_refused(
     said = capsys.readouterr().err
     assert words in said
     assert "--unconfined" in said
-    with pytest.raises(SandboxError, match=words):
+    with pytest.raises(sandbox.SandboxError, match=words):
         Worker(sandbox.Limits())
 
 
@@ -647,7 +647,7 @@ def test_a_bubblewrap_that_may_not_start_is_no_sandbox(monkeypatch, tmp_path, sc
 def test_a_sandbox_that_does_not_start_is_the_teachers_problem(monkeypatch):
     monkeypatch.setattr(sandbox, "BOX", Path("/nowhere"))
     with pytest.raises(
-        SandboxError, match=r"no worker can be started.*Can't find source path /nowhere"
+        sandbox.SandboxError, match=r"no worker can be started.*Can't find source path /nowhere"
     ):
         Worker(sandbox.Limits())
 

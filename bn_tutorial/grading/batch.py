@@ -9,8 +9,8 @@ from multiprocessing import get_context, parent_process
 
 from bn_tutorial.grading import report
 from bn_tutorial.grading.grade import grade
-from bn_tutorial.grading.process import SandboxError
 from bn_tutorial.grading.results import ResultsError, key, version
+from bn_tutorial.grading.sandbox import SandboxError
 
 CONNECT = "10s"  # to wait for a scheduler
 

@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bn_tutorial.grading import batch, report, sandbox, tasks
-from bn_tutorial.grading.process import SandboxError
 from bn_tutorial.grading.results import ResultsError, ResultsFolder
 from bn_tutorial.grading.submissions import SubmissionsError, find_submissions
 
 INTERRUPTED = 130  # as shells have it
 WRONG_USE = 2
-EXPECTED = SubmissionsError, ResultsError, SandboxError, tasks.AssignmentError
+EXPECTED = SubmissionsError, ResultsError, sandbox.SandboxError, tasks.AssignmentError
 
 
 def parser():
@@ -124,7 +123,7 @@ def grade(options):
     found = find_submissions(options.submissions, assignment.parts)
     results = ResultsFolder(options.out, assignment.name)
     if confined and not options.scheduler and (reason := sandbox.refusal()):
-        raise SandboxError(reason)
+        raise sandbox.SandboxError(reason)
     if not confined:
         print(report.UNCONFINED, file=sys.stderr)
     with _terminated_like_interrupted(), _executor(options) as executor:
@@ -152,7 +151,7 @@ def _cluster(address):
     try:
         import distributed  # noqa: F401 - whether it is there
     except ImportError:
-        raise SandboxError(
+        raise sandbox.SandboxError(
             "--scheduler: expected the package distributed, got none: "
             "pip install 'bn_tutorial[cluster]'"
         ) from None

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 from bn_tutorial import checks
 from bn_tutorial.grading import own_norms
+from bn_tutorial.grading._process import WorkerFailure
+from bn_tutorial.grading._proxy import Proxy, clean, forbidden
+from bn_tutorial.grading._session import Session
 from bn_tutorial.grading.notebook import as_python
-from bn_tutorial.grading.process import WorkerFailure
-from bn_tutorial.grading.proxy import Proxy, clean, forbidden
-from bn_tutorial.grading.session import Session
 
 LONGEST = 1_000  # characters of a reason
 ONE_AT_A_TIME = threading.Lock()  # a check sets things that belong to the whole process

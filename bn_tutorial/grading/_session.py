@@ -3,8 +3,8 @@
 import time
 from contextlib import suppress
 
+from bn_tutorial.grading._process import Worker, WorkerFailure
 from bn_tutorial.grading.notebook import as_python
-from bn_tutorial.grading.process import Worker, WorkerFailure
 
 
 class Session:

@@ -5,8 +5,8 @@ import re
 import torch
 from torch import Tensor, nn
 
+from bn_tutorial.grading._process import WorkerFailure
 from bn_tutorial.grading.box import wire
-from bn_tutorial.grading.process import WorkerFailure
 
 DISTURBED = "it wrote into the grader's messages"
 QUOTED = 500  # characters of an exception's message

@@ -11,6 +11,7 @@ import time
 
 from bn_tutorial.grading import sandbox
 from bn_tutorial.grading.box import wire
+from bn_tutorial.grading.sandbox import SandboxError
 
 LAST_BREATH = 5  # seconds for what is killed to be gone
 
@@ -21,10 +22,6 @@ class WorkerFailure(Exception):  # noqa: N818 - a fact about a student's code, n
     def __init__(self, reason, *, timed_out=False):
         super().__init__(reason)
         self.timed_out = timed_out
-
-
-class SandboxError(RuntimeError):
-    """No worker can be started here; the message is for the teacher."""
 
 
 class Worker:
