@@ -65,16 +65,12 @@ class Proxy:
         if "undefined" in answer:
             self._fail("undefined", f"{self._function} is not defined")
         if "forbidden" in answer:
-            self._fail("forbidden", forbidden(str(answer["forbidden"])))
+            name = clean(str(answer["forbidden"]), 100)
+            self._fail("forbidden", f"it calls {name}, and the task is to write it yourself")
 
     def _fail(self, kind, reason):
         self.kind, self.failure = kind, clean(reason)
         raise NoAnswer(self.failure) from None
-
-
-def forbidden(name):
-    """Say what is wrong with calling PyTorch's own normalization."""
-    return f"it calls {clean(name, 100)}, and the task is to write it yourself"
 
 
 def clean(text, longest=QUOTED):

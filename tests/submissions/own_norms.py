@@ -23,7 +23,7 @@ def own_norms():
         "layer": forbidden(
             "from torch import nn\n"
             + inside("", "return nn.BatchNorm1d(x.shape[1], eps=eps)(x.float())"),
-            "torch.nn.BatchNorm1d",
+            "torch.nn.functional.batch_norm",
         ),
         "imported_inside": forbidden(
             inside("from torch.nn.functional import batch_norm as g", f"return g{call}")
