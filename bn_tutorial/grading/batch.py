@@ -77,11 +77,7 @@ def run(found, assignment, results, *, limits, confined, executor, progress=True
 def write_reports(rows, nobodys, assignment, results, *, confined):
     """Write grades.csv, the feedback pages and summary.html."""
     results.write("grades.csv", report.grades(rows, assignment))
-    done = [row for row in rows if row.total(assignment) is not None]
-    results.feedback({
-        report.feedback_name(row.handed_in.student): report.feedback(row, assignment)
-        for row in done
-    })  # fmt: skip
+    results.feedback({row.page: report.feedback(row, assignment) for row in rows if row.done})
     page = report.summary(rows, assignment, nobodys, confined=confined)
     results.write("summary.html", page)
 

@@ -172,7 +172,7 @@ def _terminated_like_interrupted():
 
 
 def _say(rows, nobodys, assignment, results):
-    done = [row for row in rows if row.status != report.INTERRUPTED]
+    done = [row for row in rows if row.done]
     print(f"{assignment.name}: {len(done)} of {len(rows)} submissions graded")
     for row in done:
         if row.handed_in.problem or row.handed_in.note:
