@@ -93,7 +93,7 @@ def master(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def handed_in(tmp_path_factory):
-    """Give a folder with eight submissions of the small assignment."""
+    """Return a folder with eight submissions of the small assignment."""
     made = tmp_path_factory.mktemp("handed_in")
     for i in range(8):
         right = small().cells[2].source
@@ -115,7 +115,7 @@ def rows_of(out):
 
 
 def same(one, other):
-    """Compare values as ``encode`` sees them: a NaN is one."""
+    """Return whether ``encode`` sees no difference: a NaN is one."""
     return wire.encode(one) == wire.encode(other)
 
 
@@ -480,7 +480,7 @@ def graded_once(sandbox_here, handed_in, master, tmp_path_factory):
 
 @pytest.fixture
 def graded(graded_once, tmp_path):
-    """Give a copy of the results of the submissions."""
+    """Return a copy of the results of the submissions."""
     return Path(shutil.copytree(graded_once, tmp_path / "graded"))
 
 

@@ -20,7 +20,7 @@ NAMES = list(submissions.cases(0, Path("x"), Path("x/x")))
 
 
 def running(mark):
-    """Give the processes that have this text in their command line."""
+    """Return the processes that have this text in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -70,7 +70,7 @@ def pages(graded):
 
 @pytest.fixture(scope="module")
 def results(graded, rows):
-    """Give the results of each student's tasks, by their names."""
+    """Return the results of each student's tasks, by their names."""
     assignment = tasks.load("A1")
     folder = ResultsFolder(graded["folder"] / "out", "A1")
     found, _ = find_submissions(graded["folder"] / "submissions", assignment.parts)

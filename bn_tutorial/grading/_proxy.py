@@ -74,14 +74,14 @@ class Proxy:
 
 
 def clean(text, longest=QUOTED):
-    """Put a text on one line, without what can't be printed, and shorten it."""
+    """Return a text on one line, shortened, without what can't be printed."""
     line = " ".join(text[: 4 * longest].split())
     line = "".join(character for character in line if character.isprintable())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def exception(error):
-    """Make an exception of the same name and message as the one in the worker.
+    """Return an exception of the same name and message as the one in the worker.
 
     Raises
     ------

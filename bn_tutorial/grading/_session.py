@@ -107,7 +107,7 @@ class Session:
 
 
 def _to_run(code, submission):
-    """Give the cells in order: name, source or None, and whether it is the master's."""
+    """Yield the cells in order: name, source or None, and whether it is the master's."""
     for name, source in code:
         if source is not None:
             yield name, source, True

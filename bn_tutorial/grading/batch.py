@@ -83,7 +83,7 @@ def write_reports(rows, nobodys, assignment, results, *, confined):
 
 
 def _grade_missing(handed_in, keys, assignment, results, limits, confined, executor, progress):
-    """Grade the submissions without saved results; say whether that was interrupted."""
+    """Grade the submissions without saved results; return whether that was interrupted."""
     waiting = {}  # of identical files, one is graded
     for one in handed_in:
         if one.submission and results.saved(keys[one.student]) is None:
@@ -131,7 +131,7 @@ def _bar(total, finished, progress):
 
 @contextmanager
 def processes(count):
-    """Give an executor of processes on this machine, which end with this one.
+    """Yield an executor of processes on this machine, which end with this one.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _end_with_parent():
 
 @contextmanager
 def cluster(address):
-    """Give an executor of a Dask cluster's workers.
+    """Yield an executor of a Dask cluster's workers.
 
     Parameters
     ----------

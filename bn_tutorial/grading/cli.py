@@ -19,7 +19,7 @@ EXPECTED = SubmissionsError, ResultsError, sandbox.SandboxError, tasks.Assignmen
 
 
 def parser():
-    """Make the parser of the command line."""
+    """Return the parser of the command line."""
     main = argparse.ArgumentParser(prog="bn-tutorial", description="Tools of the course.")
     commands = main.add_subparsers(required=True, metavar="COMMAND")
     grade = commands.add_parser(

@@ -103,7 +103,7 @@ def _why_undefined(task, errors, repeated):
 
 
 def _hint(message, others):
-    """Add what the sandbox has to do with an exception."""
+    """Return what the sandbox has to do with an exception."""
     if name := re.search(r"name '(\w+)' is not defined", message):
         defines = re.compile(rf"^\s*(def|class)\s+{name[1]}\b|^{name[1]}\s*=", re.MULTILINE)
         if any(defines.search(source) for source in others):

@@ -59,7 +59,7 @@ class Submission:
 
 
 def read_bytes(path, largest=LARGEST):
-    """Read a file that is a file, and not too large a one.
+    """Return the bytes of a file that is one, and not too large.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def read_bytes(path, largest=LARGEST):
 
 
 def cells_of(raw):
-    """Find the cells of a notebook.
+    """Return the cells of a notebook.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _dict(value):
 
 
 def read_submission(path):
-    """Read what a student handed in.
+    """Return what a student handed in.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def read_submission(path):
 
 
 def definitions(source):
-    r"""Give the imports, functions, classes and plain constants of a cell, without its other lines.
+    r"""Return the imports, functions, classes and plain constants of a cell, no other lines.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def _is_constant(node):
 
 
 def parsed(source):
-    """Parse Python: an ``ast.Module``, or None for what is none or too deep."""
+    """Return an ``ast.Module``, or None for what is no Python or too deep."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -212,7 +212,7 @@ def _limited(source):
 
 
 def as_python(source):
-    r"""Take IPython's own lines out of a cell: ``%magic``, ``!command``, ``name?``.
+    r"""Return a cell without IPython's own lines: ``%magic``, ``!command``, ``name?``.
 
     Examples
     --------

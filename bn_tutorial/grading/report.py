@@ -65,14 +65,14 @@ class Row:
         return [*tasks, *(self.by_hand.get(text.name, "") for text in assignment.texts)]
 
     def total(self, assignment):
-        """Add up all points that there are: a float, or None where it is not graded yet."""
+        """Return the sum of all points there are, a float; None where it is not graded yet."""
         if not self.done:
             return None
         return sum(float(points) for points in self.points(assignment) if points)
 
 
 def grades(rows, assignment):
-    """Make grades.csv: a row a student, points per task, total, status.
+    """Return grades.csv: a row a student, points per task, total, status.
 
     Questions that are marked by hand have empty cells; what is filled in is kept and added to the
     total by the next run.
@@ -101,7 +101,7 @@ def _cell(text):
 
 
 def feedback_name(student):
-    """Name a student's page: a file name everywhere, and another for every student."""
+    """Return the name of a student's page: a file name everywhere, and another for every student."""
     plain = re.sub(r"[^\w-]+", "_", student, flags=re.ASCII).strip("_")[:60]
     return f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:8]}.html"
 
@@ -114,7 +114,7 @@ def feedback(row, assignment):
 
 
 def counts(rows, assignment):
-    """Count what went wrong: a list of (task, what, how many), the most frequent first a task."""
+    """Return what went wrong: a list of (task, what, how many), the most frequent first a task."""
     counter = Counter(
         (result["task"], result["bug"] or result["kind"])
         for row in rows
@@ -129,7 +129,7 @@ def counts(rows, assignment):
 
 
 def misconceptions(rows):
-    """Count by the name of the known bug: a list of (bug, how many students)."""
+    """Return the known bugs: a list of (bug, how many students)."""
     students = Counter()
     for row in rows:
         students.update({r["bug"] for r in row.results or () if r["bug"]})

@@ -92,7 +92,7 @@ def lacking():
 
 
 def confined(limits, filter_fd=None):
-    """Give the command that starts a worker in bubblewrap.
+    """Return the command that starts a worker in bubblewrap.
 
     It sees the system's libraries, the interpreter, the installed packages and the two files of
     ``box``, all read-only; one empty folder to write to; no network, no home, no ``/proc``.
@@ -133,7 +133,7 @@ def confined(limits, filter_fd=None):
 
 
 def unconfined(limits):
-    """Give the command that starts a worker as an ordinary process.
+    """Return the command that starts a worker as an ordinary process.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def unconfined(limits):
 
 
 def environment(*paths, home):
-    """Give the variables of a worker: nothing of the teacher's.
+    """Return the variables of a worker: nothing of the teacher's.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def environment(*paths, home):
 
 
 def filter_fd():
-    """Write the filter of system calls to a pipe and give the end to read: int or None."""
+    """Return the end of a pipe that the filter of system calls is read from: int or None."""
     if (program := _seccomp.program()) is None:
         return None
     read, write = os.pipe()
@@ -185,7 +185,7 @@ def filter_fd():
 
 
 def packages_for(home):
-    """Give the variables of an unconfined worker, whose folder is ``home``."""
+    """Return the variables of an unconfined worker, whose folder is ``home``."""
     return environment(str(BOX), *map(str, _packages()), home=home)
 
 
@@ -200,7 +200,7 @@ def _prlimit(limits):
 
 @cache
 def _size_of_libraries():
-    """Add up the files that importing PyTorch maps: 0.5 GB, with CUDA several."""
+    """Return the size of the files that importing PyTorch maps: 0.5 GB, with CUDA several."""
     folders = [packages / part for packages in _packages() for part in ("torch/lib", "nvidia")]
     files = (path for folder in folders for path in folder.rglob("*.so*") if not path.is_symlink())
     return sum(path.stat().st_size for path in files)
@@ -212,7 +212,7 @@ def _python():
 
 
 def _interpreter():
-    """Give the paths that the interpreter needs and that are not the system's."""
+    """Return the paths that the interpreter needs and that are not the system's."""
     prefix = sys.base_prefix
     if Path(prefix) == Path("/usr"):
         return [os.path.realpath(sys.executable)]  # its library is in /usr/lib
@@ -220,6 +220,6 @@ def _interpreter():
 
 
 def _packages():
-    """Give the folders that hold PyTorch and NumPy, which may be the same."""
+    """Return the folders that hold PyTorch and NumPy, which may be the same."""
     specs = [importlib.util.find_spec(name) for name in ("torch", "numpy")]
     return list(dict.fromkeys(Path(spec.origin).resolve().parents[1] for spec in specs))

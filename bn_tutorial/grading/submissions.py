@@ -63,7 +63,7 @@ class _File:
 
 
 def find_submissions(folder, parts):
-    """Find each student's submission.
+    """Return each student's submission.
 
     Of several notebooks of one student the latest attempt counts, and of those the one with most of
     the assignment's cells; then the last by name.
@@ -121,7 +121,7 @@ def _files(folder):
 
 
 def _below(folder):
-    """Give the notebooks in a student's folder, or where there are none whatever is there."""
+    """Return the notebooks in a student's folder, or where there are none whatever is there."""
     paths = []
     for parent, folders, names in os.walk(folder):  # doesn't follow links
         links = [name for name in folders if Path(parent, name).is_symlink()]
@@ -143,12 +143,12 @@ def _taken_apart(name):
 
 
 def _text(name):
-    """Make a file name that may be any bytes one that can be printed, and stays different."""
+    """Return a file name, which may be any bytes, as one that can be printed and stays different."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _labels(students):
-    """Name each student; by name alone where that is enough."""
+    """Return a label for each student: the name alone where that is enough."""
     names = [name for name, _ in students]
     labels = {}
     for (name, who), files in students.items():
@@ -184,5 +184,5 @@ def _read(path):
 
 
 def _natural(text):
-    """Sort 10 after 9."""
+    """Return a key that sorts 10 after 9."""
     return [(int(digits or 0), other) for digits, other in re.findall(r"(\d+)|(\D+)", text)]

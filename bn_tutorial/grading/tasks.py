@@ -83,7 +83,7 @@ class Assignment:
 
 
 def load(name, master=None):
-    """Read an assignment.
+    """Return an assignment.
 
     Parameters
     ----------

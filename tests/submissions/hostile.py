@@ -195,7 +195,7 @@ def cheats():
 
 
 def escapes(port, outside, others_file):
-    """Make the cases that reach out: to a port that listens, to a file that must not change."""
+    """Return the cases that reach out: to a port that listens, to a file that must not change."""
     reads = f"open({str(REPO / 'bn_tutorial' / 'checks' / 'bugs' / 'running.py')!r}).read()"
     writes = f"open({str(outside)!r}, 'w').write('x')"
     socket = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=1)"
