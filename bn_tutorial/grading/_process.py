@@ -56,7 +56,7 @@ class Worker:
     def _start(self, limits, errors):
         if self._folder:
             fd, home = None, self._folder.name
-            command, variables = sandbox.unconfined(limits), sandbox.packages_for(home)
+            command, variables = sandbox.unconfined(limits), sandbox.unconfined_variables(home)
         else:
             fd, home = sandbox.filter_fd(), "/"
             command, variables = sandbox.confined(limits, fd), {"PATH": os.environ.get("PATH", "")}
@@ -149,12 +149,6 @@ class Worker:
                     self._receive(1 << 16, time.monotonic() + LAST_BREATH)
         self._process.stdin.close()
         self._process.stdout.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def _wait(pipe, event, deadline):

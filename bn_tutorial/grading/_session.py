@@ -1,7 +1,6 @@
 """The workers of one submission: started when needed, started again after one was lost."""
 
 import time
-from contextlib import suppress
 
 from bn_tutorial.grading._process import Worker, WorkerFailure
 from bn_tutorial.grading.notebook import as_python
@@ -95,7 +94,7 @@ class Session:
 
     def close(self):
         """End the worker."""
-        with suppress(AttributeError):
+        if self._worker:
             self._worker.close()
         self._worker = None
 

@@ -101,7 +101,7 @@ def _cell(text):
 
 
 def feedback_name(student):
-    """Return the name of a student's page: a file name everywhere, and another for every student."""
+    """Return the name of a student's page: a file name everywhere, and each another."""
     plain = re.sub(r"[^\w-]+", "_", student, flags=re.ASCII).strip("_")[:60]
     return f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:8]}.html"
 

@@ -96,7 +96,7 @@ class ResultsFolder:
         """Write a file as a whole or not at all."""
         path = self.path / name
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(text, encoding="utf-8", errors="xmlcharrefreplace", newline="")
+        unfinished.write_text(text, encoding="utf-8", newline="")
         os.replace(unfinished, path)
 
     def save(self, key, results):

@@ -53,13 +53,7 @@ class Limits:
 
 
 def refusal():
-    """Return why this machine can't confine a worker and what a teacher may do, or None.
-
-    Examples
-    --------
-    >>> refusal() is None or "--unconfined" in refusal()
-    True
-    """
+    """Return why this machine can't confine a worker and what a teacher may do, or None."""
     if (reason := lacking()) is None:
         return None
     return f"{reason}; or grade without a sandbox: --unconfined"
@@ -125,7 +119,7 @@ def confined(limits, filter_fd=None):
                 command += ["--tmpfs", f"{source}/bn_tutorial"]
     command += ["--ro-bind", str(BOX), "/box", "--size", str(limits.folder), "--tmpfs", "/work"]
     command += ["--remount-ro", "/", "--chdir", "/work", "--clearenv"]
-    for name, value in environment("/box", *packages, home="/work").items():
+    for name, value in _environment("/box", *packages, home="/work").items():
         command += ["--setenv", name, value]
     if filter_fd is not None:
         command += ["--seccomp", str(filter_fd)]
@@ -146,7 +140,7 @@ def unconfined(limits):
     return [*(_prlimit(limits) if shutil.which("prlimit") else []), *_python()]
 
 
-def environment(*paths, home):
+def _environment(*paths, home):
     """Return the variables of a worker: nothing of the teacher's.
 
     Parameters
@@ -184,9 +178,9 @@ def filter_fd():
     return read
 
 
-def packages_for(home):
+def unconfined_variables(home):
     """Return the variables of an unconfined worker, whose folder is ``home``."""
-    return environment(str(BOX), *map(str, _packages()), home=home)
+    return _environment(str(BOX), *map(str, _packages()), home=home)
 
 
 def _prlimit(limits):

@@ -143,7 +143,7 @@ def _taken_apart(name):
 
 
 def _text(name):
-    """Return a file name, which may be any bytes, as one that can be printed and stays different."""
+    """Return a file name, which may be any bytes, as printable text that stays different."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
