@@ -1,4 +1,4 @@
-# make lab           JupyterLab on the course
+# make lab           the course in JupyterLab, in a folder of your own: my_course
 # make test          everything that must pass without a browser
 # make test-browser  notebooks and explorers in JupyterLab, in a headless Chromium
 # make notebooks     execute the notebooks and store their outputs
@@ -8,7 +8,7 @@
 # PYTHON    the interpreter that .venv is made from (3.11 or newer)
 # PIP_ARGS  more arguments for pip, such as PyTorch's CPU index: see the README
 # JOBS      processes that run the tests
-# LAB_ARGS  more arguments for JupyterLab
+# LAB_ARGS  another folder than my_course, and more arguments for JupyterLab
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -17,29 +17,32 @@ LAB_ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/ready
+TOOLS := .venv/tools
 BROWSER := .venv/browser
-CLASSROOM := .venv/classroom
 NBGRADER := nbgrader.server_extensions
+COMPILE_AHEAD := $(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
 
 .PHONY: lab test test-browser notebooks assignments bench clean
 
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_ARGS)
+	$(BIN)/bn-tutorial lab $(LAB_ARGS)
 
-test: $(CLASSROOM)
+# conftest.py runs the notebooks without the newest instructions
+test: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	NUMBA_CPU_NAME=generic $(COMPILE_AHEAD)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m tools.lab
 	$(BIN)/pytest tests/browser
 
-notebooks: $(READY)
+notebooks: $(TOOLS)
 	$(BIN)/python tools/run_notebooks.py
 
 # nbgrader looks for a program in the path
-assignments: $(CLASSROOM)
+assignments: $(TOOLS)
 	cd notebooks/assignments && \
 	  PATH="$(CURDIR)/$(BIN):$$PATH" nbgrader generate_assignment --force '*'
 
@@ -52,18 +55,18 @@ clean:
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[cluster,test]"
-	$(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e .
+	$(COMPILE_AHEAD)
 	touch $(READY)
 
-$(BROWSER): $(READY)
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser]"
-	touch $(BROWSER)
-
 # nbgrader adds menus and two seconds to JupyterLab: the course does without
-$(CLASSROOM): $(READY)
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[classroom]"
+$(TOOLS): $(READY)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[classroom,cluster,test]"
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyter/nbgrader @jupyter-notebook/lab-extension
 	$(BIN)/jupyter server extension disable --sys-prefix \
 	  $(addprefix $(NBGRADER).,assignment_list course_list formgrader validate_assignment)
-	touch $(CLASSROOM)
+	touch $(TOOLS)
+
+$(BROWSER): $(READY)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser,test]"
+	touch $(BROWSER)

@@ -60,6 +60,7 @@ def pytest_runtest_setup(item):
         "OMP_NUM_THREADS": "1",
         "ATEN_CPU_CAPABILITY": "default",
         "NPY_DISABLE_CPU_FEATURES": " ".join(wide),
+        "NUMBA_CPU_NAME": "generic",
     }
     with mock.patch.dict(os.environ, plain_machine):
         return (yield)

@@ -35,7 +35,9 @@ def expect_kind(name: str, value: object, kind: type | tuple[type, ...]) -> None
         raise TypeError(f"{name}: expected {wanted}, got {_one(type(value))}")
 
 
-def expect_integer(name: str, value: object, least: int | None = None, why: str = "") -> int:
+def expect_integer(
+    name: str, value: object, least: int | None = None, most: int | None = None, *, why: str = ""
+) -> int:
     """Return an integer, Python's or NumPy's, as an int.
 
     Parameters
@@ -43,9 +45,9 @@ def expect_integer(name: str, value: object, least: int | None = None, why: str 
     name : str
         Of the argument.
     value : object
-    least : int, optional
+    least, most : int, optional
     why : str
-        Follows ``least`` in the message, such as ``" with batch norm"``.
+        Follows them in the message, such as ``" with batch norm"``.
 
     Returns
     -------
@@ -58,16 +60,15 @@ def expect_integer(name: str, value: object, least: int | None = None, why: str 
 
     Examples
     --------
-    >>> expect_integer("batch_size", 1, 2, " with batch norm")
+    >>> expect_integer("batch_size", 1, 2, why=" with batch norm")
     Traceback (most recent call last):
     ...
     ValueError: batch_size: expected an integer of at least 2 with batch norm, got 1
     """
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_integer or (least is not None and value < least):
-        at_least = "" if least is None else f" of at least {least}"
-        raise ValueError(f"{name}: expected an integer{at_least}{why}, got {value!r}")
-    return int(value)
+    if is_integer and (least is None or value >= least) and (most is None or value <= most):
+        return int(value)
+    raise ValueError(f"{name}: expected an integer{_within(least, most)}{why}, got {value!r}")
 
 
 def expect_number(
@@ -106,9 +107,12 @@ def expect_number(
             number = math.inf
         if math.isfinite(number) and low <= number <= high:
             return number
+    raise ValueError(f"{name}: expected a finite number{_within(least, most)}, got {value!r}")
+
+
+def _within(least, most):
     bounds = [f"at {end} {x}" for end, x in (("least", least), ("most", most)) if x is not None]
-    of = f" of {' and '.join(bounds)}" if bounds else ""
-    raise ValueError(f"{name}: expected a finite number{of}, got {value!r}")
+    return f" of {' and '.join(bounds)}" if bounds else ""
 
 
 def _one(kind):

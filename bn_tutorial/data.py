@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from bn_tutorial._expect import expect_integer, expect_kind
+from bn_tutorial._files import WORDS
 
 END = "."  # stands before and after every word; never part of one
-WORDS_FILE = Path(__file__).resolve().parent.parent / "data" / "unique_english_words.txt"
 
 
 class WordListError(ValueError):
@@ -50,7 +50,7 @@ def load_words(path: str | os.PathLike | None = None) -> list[str]:
     (948, 'abracadabra')
     """
     if path is None:
-        path = os.environ.get("BN_TUTORIAL_WORDS") or WORDS_FILE
+        path = os.environ.get("BN_TUTORIAL_WORDS") or WORDS
     expect_kind("path", path, (str, os.PathLike))
     path = Path(path).expanduser()
     raw = _read(path)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bn_tutorial._expect import expect_kind
+from bn_tutorial._expect import expect_integer, expect_kind, expect_number
 from bn_tutorial.network import Network
 from bn_tutorial.statistics import Statistics, check_statistics
 from bn_tutorial.training import Run, Snapshot, take_snapshot
@@ -40,12 +40,7 @@ def probe(
     if statistics is not None:
         check_statistics(run, statistics)
     network = Network(run.recipe, run.parameters, statistics)
-    contexts, targets = network.check(contexts, targets)
-    if run.recipe.norm == "batch" and statistics is None and len(contexts) < 2:
-        raise ValueError(
-            f"contexts: expected at least 2 examples to normalize, got {len(contexts)}"
-        )
-    return take_snapshot(network, contexts, targets, step=len(run.loss))
+    return take_snapshot(network, *network.check(contexts, targets), step=len(run.loss))
 
 
 def saturation(activations: Tensor, threshold: float = SATURATED) -> Tensor:
@@ -68,7 +63,8 @@ def saturation(activations: Tensor, threshold: float = SATURATED) -> Tensor:
     >>> saturation(torch.tensor([[0.99, 0.5], [-0.99, 0.98]]))
     tensor([1.0000, 0.5000])
     """
-    return (activations.abs() > threshold).float().mean(dim=0)
+    expect_kind("activations", activations, Tensor)
+    return (activations.abs() > expect_number("threshold", threshold)).float().mean(dim=0)
 
 
 def dead_units(activations: Tensor, threshold: float = SATURATED) -> int:
@@ -98,6 +94,7 @@ def gradient_flow(snapshot: Snapshot) -> dict[str, float]:
     dict of str to float
         Layer name to the standard deviation of the gradient over examples and units.
     """
+    expect_kind("snapshot", snapshot, Snapshot)
     return {
         name: snapshot.output_gradients[name].double().std().item() for name in snapshot.outputs
     }
@@ -113,16 +110,19 @@ def update_to_data(snapshot: Snapshot, learning_rate: float) -> dict[str, float]
     ----------
     snapshot : Snapshot
     learning_rate : float
+        Of the step: of a schedule, ``schedule(snapshot.step)``.
 
     Returns
     -------
     dict of str to float
         For the embedding and the weights of the Linears.
     """
-    matrices = {name: data for name, data in snapshot.parameters.items() if data.ndim == 2}
+    expect_kind("snapshot", snapshot, Snapshot)
+    rate = expect_number("learning_rate", learning_rate, 0)
     return {
-        name: (learning_rate * snapshot.gradients[name].std() / data.std()).log10().item()
-        for name, data in matrices.items()
+        name: (rate * snapshot.gradients[name].std() / data.std()).log10().item()
+        for name, data in snapshot.parameters.items()
+        if data.ndim == 2
     }
 
 
@@ -146,7 +146,9 @@ def smooth(loss: Tensor, window: int) -> tuple[Tensor, Tensor]:
     >>> smooth(torch.tensor([4.0, 2.0, 3.0, 1.0, 9.0]), 2)
     (tensor([0.5000, 2.5000]), tensor([3., 2.]))
     """
-    if window < 1:
-        raise ValueError(f"window: expected at least 1 step, got {window}")
+    expect_kind("loss", loss, Tensor)
+    if loss.ndim != 1:
+        raise ValueError(f"loss: expected that of one run, (steps,), got {tuple(loss.shape)}")
+    window = expect_integer("window", window, 1)
     windows = loss[: len(loss) // window * window].reshape(-1, window)
     return torch.arange(len(windows)) * window + (window - 1) / 2, windows.mean(dim=1)

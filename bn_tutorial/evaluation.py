@@ -9,11 +9,9 @@ from torch import Tensor
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Split
 from bn_tutorial.network import Network
-from bn_tutorial.statistics import Statistics, check_statistics
+from bn_tutorial.statistics import CHUNK, Statistics, check_statistics
 from bn_tutorial.threads import one_blas_thread
 from bn_tutorial.training import Run
-
-CHUNK = 512  # examples that go through a network at once: they stay in the cache
 
 
 def logits(run: Run, contexts: Tensor, statistics: Statistics | None = None) -> Tensor:
@@ -36,7 +34,7 @@ def logits(run: Run, contexts: Tensor, statistics: Statistics | None = None) -> 
         If statistics are missing, or if they or the contexts don't fit the network.
     """
     network = _network(run, statistics)
-    contexts = network.check(contexts)
+    [contexts] = network.check(contexts)
     with one_blas_thread:
         parts = [network.logits(part) for part in _chunks(contexts)]
     return torch.from_numpy(np.concatenate(parts))

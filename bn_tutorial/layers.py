@@ -32,10 +32,9 @@ def compiled(function):
 
 
 def _cut_fraction(levels, dtype):
-    """Return numerator and denominator of Lambert's fraction for tanh, as polynomials in x**2.
+    """Return Lambert's ``tanh(x) = x / (1 + x**2 / (3 + x**2 / (5 + ...)))``, cut off.
 
-    ``tanh(x) = x / (1 + x**2 / (3 + x**2 / (5 + ...)))``, cut off after so many levels; the
-    coefficients of the highest powers come first.
+    Numerator and denominator are polynomials in x**2, with the highest power first.
     """
     above, below = np.array([2.0 * levels - 1]), np.array([1.0])
     for odd in range(2 * levels - 3, 0, -2):
@@ -369,23 +368,11 @@ def backward(p, g, net, contexts, a):
 def train_steps(p, g, net, data, grad, contexts, targets, batches, rates, a, losses, mean, std):
     """Make steps of plain SGD: for each a batch, forward, backward, ``data -= rate * grad``.
 
-    Parameters
-    ----------
-    data, grad : ndarray (P,)
-        The memory that ``p`` and ``g`` are views of.
-    contexts, targets : int64 ndarray (N, T) and (N,)
-        All examples.
-    batches : int64 ndarray (S, B)
-        Which of them each step takes.
-    rates, losses : ndarray (S,)
-        ``losses`` gets the mean loss of each batch, before its update.
-    mean, std : ndarray (L, S, H), or empty
-        They get the batches' statistics.
+    data, grad (P,), the memory of p and g; contexts (N, T) and targets (N,), all examples;
+    batches (S, B), which of them each step takes; rates (S,) -> losses (S,), each batch's mean loss
+    before its update; mean, std (L, S, H) or empty, the batches' statistics.
 
-    Returns
-    -------
-    int
-        Steps done: up to and with the first whose loss is not finite.
+    Returns the number of steps done: up to and with the first whose loss is not finite.
     """
     for s in range(len(batches)):
         for b in range(batches.shape[1]):

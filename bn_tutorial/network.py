@@ -9,6 +9,7 @@ from numpy import ndarray
 from torch import Generator, Tensor
 
 from bn_tutorial._expect import expect_kind
+from bn_tutorial.arrays import Activations, Parameters, Structure
 from bn_tutorial.recipe import Recipe
 from bn_tutorial.threads import one_blas_thread
 
@@ -63,63 +64,6 @@ def draw_parameters(
     return parameters
 
 
-class Parameters(NamedTuple):
-    """The parameters of a network, or their gradients, as the compiled layers take them.
-
-    All are views of one array, so a step of SGD is one loop. What a network doesn't have (a bias,
-    a norm) has no columns.
-    """
-
-    embedding: ndarray  # (V, E)
-    first: ndarray  # (T * E, H), the weight of the first hidden layer
-    deeper: ndarray  # (L - 1, H, H), those of the others
-    bias: ndarray  # (L, H)
-    gain: ndarray  # (L, H), the norms' weights
-    shift: ndarray  # (L, H), the norms' biases
-    output: ndarray  # (H, V)
-    output_bias: ndarray  # (V,)
-
-    def by_name(self) -> dict[str, ndarray]:
-        """Return views of the parameters under the names of ``draw_parameters``."""
-        named = {"embedding": self.embedding}
-        for i in range(len(self.bias)):
-            named[f"hidden.{i}.weight"] = self.deeper[i - 1] if i else self.first
-            named[f"hidden.{i}.bias"] = self.bias[i]
-            named[f"norm.{i}.weight"], named[f"norm.{i}.bias"] = self.gain[i], self.shift[i]
-        named |= {"output.weight": self.output, "output.bias": self.output_bias}
-        return {name: view for name, view in named.items() if view.size}
-
-
-class Structure(NamedTuple):
-    """What the compiled layers must know of a recipe."""
-
-    norm: int  # layers.PLAIN, BATCH or LAYER
-    after: bool  # the norm stands after its tanh
-    fixed: bool  # BatchNorm uses given statistics, not the batch's own
-    correction: int
-    eps: np.floating
-
-
-class Activations(NamedTuple):
-    """Where a batch leaves its traces on the way through a network, and its gradient back."""
-
-    contexts: ndarray  # (B, T)
-    targets: ndarray  # (B,)
-    embedding: ndarray  # (B, T * E)
-    x_hat: ndarray  # (L, B, H)
-    tanh: ndarray  # (L, B, H)
-    y: ndarray  # (L, B, H), what goes to the next layer: the same array where tanh comes last
-    mean: ndarray  # (L, H)
-    std: ndarray  # (L, H)
-    inv_std: ndarray  # (L, H), with layer norm (L, B)
-    logits: ndarray  # (B, V), then their gradient
-    losses: ndarray  # (B,)
-    dy: ndarray  # (2, B, H), gradients with respect to y, of this layer and the next
-    dembedding: ndarray  # (B, T * E)
-    outputs: ndarray  # (L, 3, B, H) to keep what each layer gives, or (0, 3, B, H)
-    gradients: ndarray  # the same for the gradients with respect to that
-
-
 class Pass(NamedTuple):
     """What a batch leaves on its way through a network and back: names as in ``Snapshot``."""
 
@@ -146,8 +90,9 @@ class Network:
         self.recipe, self._statistics = recipe, statistics
         self._layers = compiled_layers()
         self._sizes = *parameters["embedding"].shape, len(parameters["hidden.0.weight"])
-        self._data, self._parameters = self._allocate()
-        self._grad, self._gradients = self._allocate()
+        shape = recipe, self._sizes, NUMPY[recipe.dtype]
+        self._data, self._parameters = Parameters.zeros(*shape)
+        self._grad, self._gradients = Parameters.zeros(*shape)
         for name, view in self._parameters.by_name().items():
             view[...] = parameters[name].numpy()
         norms = {None: "PLAIN", "batch": "BATCH", "layer": "LAYER"}
@@ -169,7 +114,7 @@ class Network:
         return copied(self._parameters.by_name())
 
     def check(self, contexts: Tensor, targets: Tensor | None = None, *, batches: bool = False):
-        """Return contexts (N, T), and targets (N,) if there are any, as arrays.
+        """Return contexts (N, T), and targets (N,) if there are any, as a list of arrays.
 
         With ``batches`` they may be (K, B, T) and (K, B) too.
 
@@ -179,29 +124,20 @@ class Network:
             If they are no Tensors, or don't fit the network or each other.
         """
         symbols, dim, fan_in = self._sizes
-        expect_kind("contexts", contexts, Tensor)
-        fits = contexts.ndim in (2, 3 if batches else 2) and contexts.shape[-1] * dim == fan_in
-        if not fits or _is_no_index(contexts):
-            raise ValueError(
-                f"contexts: expected indices of shape (N, {fan_in // dim}), "
-                f"got {contexts.dtype} of shape {tuple(contexts.shape)}"
-            )
-        _expect_indices("contexts", contexts, symbols)
-        contexts = np.ascontiguousarray(contexts.numpy(), np.int64)
-        if targets is None:
-            return contexts
-        expect_kind("targets", targets, Tensor)
-        if targets.shape != contexts.shape[:-1] or _is_no_index(targets):
-            raise ValueError(
-                f"targets: expected indices of shape {contexts.shape[:-1]}, "
-                f"got {targets.dtype} of shape {tuple(targets.shape)}"
-            )
-        _expect_indices("targets", targets, symbols)
-        return contexts, np.ascontiguousarray(targets.numpy(), np.int64)
+        shape = getattr(contexts, "shape", ())
+        examples = tuple(shape[:-1]) if len(shape) == 3 and batches else ("N",)
+        arrays = [_as_indices("contexts", contexts, (*examples, fan_in // dim), symbols)]
+        if targets is not None:
+            arrays.append(_as_indices("targets", targets, tuple(shape[:-1]), symbols))
+            own, batch = self.recipe.norm == "batch" and self._statistics is None, shape[-2]
+            if own and batch < 2:
+                wanted = "at least 2 examples to normalize"
+                raise ValueError(f"contexts: expected {wanted}, got {batch}")
+        return arrays
 
     def losses(self, contexts: ndarray, targets: ndarray) -> ndarray:
         """Return the loss of every example of a batch: (B, T) and (B,) -> (B,), in nats."""
-        a = self._activations_of(len(contexts))
+        a = self._room_for(len(contexts))
         with one_blas_thread:
             self._layers.forward(self._parameters, self._structure, contexts, a)
             self._layers.cross_entropy(a.logits, targets, a.losses)
@@ -209,14 +145,14 @@ class Network:
 
     def logits(self, contexts: ndarray) -> ndarray:
         """Return what the network answers to a batch: (B, T) -> (B, V)."""
-        a = self._activations_of(len(contexts))
+        a = self._room_for(len(contexts))
         with one_blas_thread:
             self._layers.forward(self._parameters, self._structure, contexts, a)
         return a.logits.copy()
 
     def there_and_back(self, contexts: ndarray, targets: ndarray) -> Pass:
         """Send a batch (B, T), (B,) through the network, and the gradient of its loss back."""
-        layers, a = self._layers, self._make_activations(len(contexts), keep=True)
+        layers, a = self._layers, self._room_for(len(contexts), keep=True)
         with one_blas_thread:
             layers.forward(self._parameters, self._structure, contexts, a)
             logits = a.logits.copy()
@@ -260,7 +196,7 @@ class Network:
         tuple of ndarray (B, H), (H,) and (H,)
             Its output, and the mean and the standard deviation (correction 0) that were used.
         """
-        a = self._activations_of(len(x))
+        a = self._room_for(len(x))
         if statistics is not None:
             a.mean[i], a.std[i] = statistics
         structure = self._structure._replace(fixed=statistics is not None, correction=0)
@@ -290,89 +226,46 @@ class Network:
         losses = np.empty(steps, dtype)
         shape = self.recipe.depth if statistics else 0, steps, self.recipe.hidden
         mean, std = np.empty(shape, dtype), np.empty(shape, dtype)
+        network = self._parameters, self._gradients, self._structure, self._data, self._grad
+        a = self._room_for(batches.shape[1])
         with one_blas_thread:
             done = self._layers.train_steps(
-                self._parameters,
-                self._gradients,
-                self._structure,
-                self._data,
-                self._grad,
-                contexts,
-                targets,
-                batches,
-                rates.astype(dtype),
-                self._activations_of(batches.shape[1]),
-                losses,
-                mean,
-                std,
+                *network, contexts, targets, batches, rates.astype(dtype), a, losses, mean, std
             )
         return losses[:done], mean[:, :done], std[:, :done]
 
-    def _allocate(self):
-        (symbols, dim, fan_in), recipe = self._sizes, self.recipe
-        depth, hidden = recipe.depth, recipe.hidden
-        bias, norm = hidden * recipe.hidden_bias, hidden * bool(recipe.norm)
-        shapes = Parameters(
-            embedding=(symbols, dim),
-            first=(fan_in, hidden),
-            deeper=(depth - 1, hidden, hidden),
-            bias=(depth, bias),
-            gain=(depth, norm),
-            shift=(depth, norm),
-            output=(hidden, symbols),
-            output_bias=(symbols,),
+    def _room_for(self, batch, keep=False):
+        """Return Activations for a batch: the last ones, where they fit."""
+        a = self._activations
+        if a is None or keep or len(a.losses) != batch or len(a.outputs):
+            a = Activations.empty(self.recipe, self._sizes, self._data.dtype, batch, keep)
+            if self._statistics is not None:
+                for i in range(self.recipe.depth):
+                    a.mean[i] = self._statistics.mean[i].numpy()
+                    a.std[i] = self._statistics.std[i].numpy()
+            self._activations = a
+        return a
+
+
+def _as_indices(name, tensor, shape, symbols):
+    """Return a tensor of indices as an array: its shape must be this one, where N is any number."""
+    expect_kind(name, tensor, Tensor)
+    is_index = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+    fits = len(shape) == tensor.ndim and all(
+        wanted in ("N", size) for wanted, size in zip(shape, tensor.shape, strict=True)
+    )
+    if not is_index or not fits:
+        wanted = str(shape).replace("'", "")
+        raise ValueError(
+            f"{name}: expected indices of shape {wanted}, "
+            f"got {tensor.dtype} of shape {tuple(tensor.shape)}"
         )
-        ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
-        flat = np.zeros(ends[-1], NUMPY[recipe.dtype])
-        parts = np.split(flat, ends[:-1])
-        return flat, Parameters(*(p.reshape(s) for p, s in zip(parts, shapes, strict=True)))
-
-    def _activations_of(self, batch):
-        if self._activations is None or len(self._activations.losses) != batch:
-            self._activations = self._make_activations(batch)
-        return self._activations
-
-    def _make_activations(self, batch, keep=False):
-        (symbols, dim, fan_in), recipe = self._sizes, self.recipe
-        depth, hidden, statistics = recipe.depth, recipe.hidden, self._statistics
-
-        def empty(*shape):
-            return np.empty(shape, self._data.dtype)
-
-        y = empty(depth, batch, hidden)
-        mean, std = empty(depth, hidden), empty(depth, hidden)
-        if statistics is not None:
-            for i, pair in enumerate(zip(statistics.mean, statistics.std, strict=True)):
-                mean[i], std[i] = (tensor.numpy() for tensor in pair)
-        return Activations(
-            contexts=np.empty((batch, fan_in // dim), np.int64),
-            targets=np.empty(batch, np.int64),
-            embedding=empty(batch, fan_in),
-            x_hat=empty(depth if recipe.norm else 0, batch, hidden),
-            tanh=empty(*y.shape) if recipe.norm and recipe.placement == "after" else y,
-            y=y,
-            mean=mean,
-            std=std,
-            inv_std=empty(depth, batch if recipe.norm == "layer" else hidden),
-            logits=empty(batch, symbols),
-            losses=empty(batch),
-            dy=empty(2, batch, hidden),
-            dembedding=empty(batch, fan_in),
-            outputs=empty(depth if keep else 0, 3, batch, hidden),
-            gradients=empty(depth if keep else 0, 3, batch, hidden),
-        )
-
-
-def _is_no_index(tensor):
-    return tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool
-
-
-def _expect_indices(name, tensor, symbols):
     if tensor.numel() and not 0 <= tensor.min() <= tensor.max() < symbols:
         raise ValueError(
             f"{name}: expected indices from 0 to {symbols - 1}, "
             f"got {tensor.min()} to {tensor.max()}"
         )
+    return np.ascontiguousarray(tensor.numpy(), np.int64)
 
 
 def copied(arrays: dict[str, ndarray | Tensor]) -> dict[str, Tensor]:

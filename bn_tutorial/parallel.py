@@ -1,21 +1,18 @@
 """Independent jobs on threads or on any executor, with a progress bar, and stopping early."""
 
+import atexit
 import os
 import signal
 import sys
 import threading
 import time
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
 from contextlib import contextmanager
 from functools import partial
 
 import torch
+
+from bn_tutorial.threads import Threads
 
 CALLS_A_SECOND = 30  # of what shows the progress
 NOTICED = 1.0  # seconds after which a reader is told what she is waiting for
@@ -89,8 +86,23 @@ def run_jobs(function, items, totals, *, threads=1, executor=None, progress=Fals
     work = [(item, Watch(total)) for item, total in zip(items, totals, strict=True)]
     if executor is not None:
         return _run(partial(_call_elsewhere, function, os.getpid()), work, executor, progress)
-    with ThreadPoolExecutor(max(1, min(threads, len(work)))) as pool:
-        return _run(function, work, pool, progress)
+    with Threads(min(threads, len(work))) as pool:
+        end = partial(_end, work, pool)
+        atexit.register(end)  # a daemon thread cut off in torch's code would abort the process
+        try:
+            return _run(function, work, pool, progress)
+        finally:
+            atexit.unregister(end)
+
+
+def _end(work, pool):
+    _stop(work)
+    pool.shutdown()
+
+
+def _stop(work):
+    for _, watch in work:
+        watch.stop = True
 
 
 def _run(function, work, executor, progress):
@@ -106,8 +118,7 @@ def _run(function, work, executor, progress):
             raise
         trouble = "a worker died"
     finally:  # after an error in one job the others need not go on
-        for _, watch in work:
-            watch.stop = True
+        _stop(work)
         for job in jobs:
             job.cancel()
     jobs += [None] * (len(work) - len(jobs))

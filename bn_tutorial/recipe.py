@@ -113,11 +113,9 @@ class Recipe:
         for field in ("depth", "hidden", "embedding"):
             self._take(field, expect_integer, 1)
         self._take("steps", expect_integer, 0)
-        self._take("seed", expect_integer, 0)
-        if self.seed >= 2**64:
-            raise ValueError(f"seed: expected an integer below 2**64, got {self.seed}")
+        self._take("seed", expect_integer, 0, 2**64 - 1)
         why = " with batch norm" if self.norm == "batch" else ""
-        self._take("batch_size", expect_integer, 2 if why else 1, why)
+        self._take("batch_size", expect_integer, 2 if why else 1, why=why)
         self._take("hidden_gain", expect_number)
         self._take("output_gain", expect_number)
         self._take("eps", expect_number, 0)
@@ -125,9 +123,9 @@ class Recipe:
             self._take("learning_rate", expect_number, 0)
             self._expect_in_dtype(self.learning_rate)
 
-    def _take(self, field, expect, *bounds):
+    def _take(self, field, expect, *bounds, **why):
         """Keep a field as Python's own int or float: NumPy's integers are not torch's."""
-        object.__setattr__(self, field, expect(field, getattr(self, field), *bounds))
+        object.__setattr__(self, field, expect(field, getattr(self, field), *bounds, **why))
 
     def learning_rates(self) -> np.ndarray:
         """Return the learning rate of every step: float64 ndarray (steps,).

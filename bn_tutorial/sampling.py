@@ -2,6 +2,7 @@
 
 import torch
 
+from bn_tutorial._expect import expect_integer, expect_kind
 from bn_tutorial.data import Vocabulary
 from bn_tutorial.evaluation import logits
 from bn_tutorial.statistics import Statistics
@@ -39,8 +40,8 @@ def sample_words(
 
     Raises
     ------
-    ValueError
-        If the statistics are missing or don't fit the network, or the vocabulary doesn't.
+    TypeError, ValueError
+        If the run diverged, or statistics are missing, or they or the vocabulary don't fit it.
 
     Examples
     --------
@@ -50,20 +51,23 @@ def sample_words(
     >>> len(sample_words(run, dataset.vocabulary, n=3))
     3
     """
+    expect_kind("run", run, Run)
+    expect_kind("vocabulary", vocabulary, Vocabulary)
     symbols, dim = run.parameters["embedding"].shape
     if symbols != len(vocabulary):
         raise ValueError(
             f"vocabulary: expected the {symbols} symbols that the network was trained with, "
             f"got {len(vocabulary)}"
         )
-    if not isinstance(n, int) or n < 0:
-        raise ValueError(f"n: expected a number of words, got {n!r}")
     block_size = run.parameters["hidden.0.weight"].shape[0] // dim
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(expect_integer("seed", seed, 0, 2**64 - 1))
     end = symbols - 1
+    n = expect_integer("n", n, 0)
     drawn = torch.full((n, block_size), end)  # (n, T), grows by one symbol a turn
     for _ in range(LONGEST):
         probabilities = logits(run, drawn[:, -block_size:], statistics).softmax(dim=1)
+        if run.diverged_at is not None or not probabilities.isfinite().all():
+            raise ValueError(f"run: expected one that has not diverged, got {run!r}")
         following = torch.multinomial(probabilities, 1, generator=generator)  # (n, 1)
         drawn = torch.cat([drawn, following], dim=1)
     return [

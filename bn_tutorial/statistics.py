@@ -1,13 +1,12 @@
 """The statistics that a trained network reads single examples with."""
 
 from dataclasses import dataclass, replace
-from numbers import Real
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bn_tutorial._expect import expect_kind
+from bn_tutorial._expect import expect_kind, expect_number
 from bn_tutorial.data import Split
 from bn_tutorial.network import Network
 from bn_tutorial.threads import one_blas_thread
@@ -64,7 +63,7 @@ def calibrate(run: Run, split: Split) -> Statistics:
     if len(split) < 2:
         raise ValueError(f"split: expected at least 2 examples to measure, got {len(split)}")
     network = Network(replace(run.recipe, dtype=torch.float64), run.parameters)
-    contexts, kept, measured = network.check(split.contexts), {}, []
+    [contexts], kept, measured = network.check(split.contexts), {}, []
     degrees = len(split) / (len(split) - run.recipe.correction)
     with one_blas_thread:
         for i in range(run.recipe.depth):
@@ -73,7 +72,7 @@ def calibrate(run: Run, split: Split) -> Statistics:
                 x, reached = kept.get(start) or (network.embed(contexts[start : start + CHUNK]), 0)
                 for below in range(reached, i):
                     x, *_ = network.hidden_layer(below, x, measured[below])
-                if len(kept) * CHUNK * run.recipe.hidden < KEPT:
+                if start in kept or len(kept) * CHUNK * run.recipe.hidden < KEPT:
                     kept[start] = x, i
                 moments.append((len(x), *network.hidden_layer(i, x)[1:]))
             mean, variance = _merge(*map(np.array, zip(*moments, strict=True)))
@@ -108,7 +107,7 @@ def running_statistics(
         PyTorch's convention: the weight of the new batch. None: the plain average of all batches.
     track : {"std", "variance"}
         What is averaged beside the means: the batches' standard deviations, as the seed recipe
-        does, or their variances, as ``nn.BatchNorm1d`` does. Both start at 1.
+        does, or their unbiased variances, as ``nn.BatchNorm1d`` does. Both start at 1.
 
     Returns
     -------
@@ -135,8 +134,14 @@ def running_statistics(
     if track == "std":
         std = [_weighted(weights, batches) + left for batches in run.batch_std]
     else:
-        std = [(_weighted(weights, b.double() ** 2) + left).sqrt() for b in run.batch_std]
+        std = [(_weighted(weights, b) + left).sqrt() for b in batch_variances(run)]
     return Statistics(*([s.to(run.recipe.dtype) for s in stats] for stats in (mean, std)))
+
+
+def batch_variances(run: Run) -> list[Tensor]:
+    """Return each batch's unbiased variances: a float64 Tensor (steps, H) for each BatchNorm."""
+    n = run.recipe.batch_size
+    return [std.double() ** 2 * (n / (n - 1 + run.recipe.correction)) for std in run.batch_std]
 
 
 def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
@@ -154,8 +159,7 @@ def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
     """
     if momentum is None:
         return torch.full((steps,), 1 / max(steps, 1), dtype=torch.float64), float(steps == 0)
-    if isinstance(momentum, bool) or not isinstance(momentum, Real) or not 0 <= momentum <= 1:
-        raise ValueError(f"momentum: expected a number from 0 to 1, or None, got {momentum!r}")
+    momentum = expect_number("momentum", momentum, 0, 1)
     ago = np.arange(steps - 1, -1, -1.0)  # NumPy: torch's threads wait for each other here
     return torch.from_numpy(momentum * (1 - momentum) ** ago), (1 - momentum) ** steps
 
@@ -182,6 +186,8 @@ def check_statistics(run: Run, statistics: Statistics | None):
     expect_kind("statistics", statistics, Statistics)
     expected = [(recipe.hidden,)] * recipe.depth
     for name in ("mean", "std"):
+        for tensor in getattr(statistics, name):
+            expect_kind(f"statistics.{name}", tensor, Tensor)
         shapes = [tuple(tensor.shape) for tensor in getattr(statistics, name)]
         if shapes != expected:
             raise ValueError(f"statistics.{name}: expected shapes {expected}, got {shapes}")

@@ -1,8 +1,41 @@
-"""One thread for the matrix library, as long as anybody computes."""
+"""Threads to compute in, and one for the matrix library, as long as anybody computes."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import cache
+from queue import SimpleQueue
+
+
+class Threads(Executor):
+    """A number of threads that wait for work.
+
+    Python's own pool refuses work while the interpreter ends, and keeps it from ending.
+    """
+
+    def __init__(self, count: int):
+        self._work = SimpleQueue()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, function, *args):
+        self._work.put((job := Future(), function, args))
+        return job
+
+    def shutdown(self, wait=True):
+        for _ in self._threads:
+            self._work.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self):
+        while work := self._work.get():
+            job, function, args = work
+            if job.set_running_or_notify_cancel():
+                try:
+                    job.set_result(function(*args))
+                except BaseException as error:
+                    job.set_exception(error)
 
 
 class _OneBlasThread:
@@ -50,7 +83,7 @@ one_blas_thread = _OneBlasThread()
 def _in_a_thread(function):
     # threadpoolctl ignores all other threads as long as the one that set a limit is alive, and
     # what has begun here is finished even if the main thread is interrupted
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         pool.submit(function).result()
 
 

@@ -2,18 +2,18 @@
 
 import itertools
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from operator import index
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bn_tutorial._expect import expect_kind
+from bn_tutorial._expect import expect_integer, expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.network import NUMPY, Network, compile_training, copied, draw_parameters
 from bn_tutorial.parallel import run_jobs
@@ -23,6 +23,7 @@ from bn_tutorial.threads import one_blas_thread
 # a call of the compiled loop: some milliseconds, so that an interrupt needn't wait
 CHUNK_STEPS = 256
 CHUNK_WORK = 2**25  # parameters times examples
+SIZES = "depth", "hidden", "embedding", "batch_size", "steps"  # what the memory depends on
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,11 @@ class Record:
     probe: int = 256
 
     def __post_init__(self):
-        try:
-            steps = tuple(index(step) for step in self.snapshots)
-        except TypeError:
-            steps = (-1,)
-        if min(steps, default=0) < 0:
-            raise ValueError(f"snapshots: expected steps from 0 on, got {self.snapshots!r}")
+        expect_kind("statistics", self.statistics, bool)
+        expect_kind("snapshots", self.snapshots, Iterable)
+        steps = tuple(expect_integer("snapshots", step, 0) for step in self.snapshots)
         object.__setattr__(self, "snapshots", steps)
-        if isinstance(self.probe, bool) or not isinstance(self.probe, int) or self.probe < 2:
-            raise ValueError(f"probe: expected at least 2 examples, got {self.probe!r}")
+        object.__setattr__(self, "probe", expect_integer("probe", self.probe, 2, why=" examples"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +160,10 @@ class _History:
 
     def run(self, network):
         """Return what there is as a Run."""
-        loss, *kept = (torch.from_numpy(_first(a, self.done)) for a in self._arrays())
+        arrays = (self.loss, *self.mean, *self.std)
+        if self.done < len(self.loss):
+            arrays = (array[: self.done].copy() for array in arrays)
+        loss, *kept = map(torch.from_numpy, arrays)
         norms = len(self.mean)
         return Run(
             recipe=self.recipe,
@@ -173,14 +173,6 @@ class _History:
             batch_std=kept[norms:] or None,
             snapshots=self.snapshots,
         )
-
-    def _arrays(self):
-        return self.loss, *self.mean, *self.std
-
-
-def _first(array, steps):
-    """Return the first steps: the array itself where these are all, else a copy."""
-    return array if steps == len(array) else array[:steps].copy()
 
 
 def take_snapshot(network: Network, contexts, targets, step: int) -> Snapshot:
@@ -248,7 +240,7 @@ def train(
     >>> run.loss.shape, run.parameters["hidden.0.weight"].shape, run.batch_mean[0].shape
     (torch.Size([100]), torch.Size([6, 100]), torch.Size([100, 100]))
     """
-    return _train_all(dataset, [recipe], record, progress=progress)[0]
+    return _train_all(dataset, recipe, {}, record, progress=progress)[0]
 
 
 def sweep(
@@ -300,24 +292,21 @@ def sweep(
             f"sweep: expected fields of Recipe ({', '.join(known)}), each with a list of values, "
             f"got {', '.join(values) or 'none'}"
         )
-    for name, several in values.items():
-        if isinstance(several, str) or not isinstance(several, Iterable):
-            raise ValueError(f"{name}: expected a list of values to sweep over, got {several!r}")
-    recipes = [
-        replace(recipe, **dict(zip(values, point, strict=True)))
-        for point in itertools.product(*values.values())
-    ]
-    return _train_all(dataset, recipes, record, progress=progress, executor=executor)
+    expect_kind("executor", executor, (Executor, type(None)))
+    return _train_all(dataset, recipe, values, record, progress=progress, executor=executor)
 
 
-def _train_all(dataset, recipes, record, progress=False, executor=None):
+def _train_all(dataset, recipe, values, record, progress, executor=None):
     expect_kind("dataset", dataset, Dataset)
+    expect_kind("recipe", recipe, Recipe)
     if not len(dataset.train):
         raise ValueError("dataset: expected examples to train on, got an empty training split")
     record = _as_record(record)
-    work = [(recipe, recipe.learning_rates()) for recipe in recipes]  # names a bad schedule
+    grid = itertools.product(*(_as_list(name, several) for name, several in values.items()))
+    recipes = [replace(recipe, **dict(zip(values, point, strict=True))) for point in grid]
     for recipe in recipes:
-        _check_snapshots(record, recipe)
+        _expect_to_fit(recipe, record, dataset)
+    work = [(recipe, recipe.learning_rates()) for recipe in recipes]  # names a bad schedule
     runs, trouble = run_jobs(
         partial(_train_one, dataset, record),
         work,
@@ -340,11 +329,41 @@ def _as_record(record):
     return record
 
 
-def _check_snapshots(record, recipe):
+def _as_list(name, several):
+    try:
+        listed = [] if isinstance(several, str | bytes) else list(several)
+    except TypeError:
+        listed = []
+    if not listed:
+        raise ValueError(f"{name}: expected a list of values to sweep over, got {several!r}")
+    return listed
+
+
+def _expect_to_fit(recipe, record, dataset):
+    """Refuse snapshots that the recipe never comes to, and more than the machine can hold."""
     if (last := max(record.snapshots, default=-1)) >= recipe.steps:
         raise ValueError(
             f"record.snapshots: expected steps below the recipe's {recipe.steps}, got {last}"
         )
+    symbols, fan_in = len(dataset.vocabulary), dataset.block_size * recipe.embedding
+    layers, statistics = recipe.depth * recipe.hidden, record.statistics and recipe.norm == "batch"
+    weights = (fan_in + layers - recipe.hidden + symbols) * recipe.hidden
+    numbers = 2 * weights + 2 * layers * (recipe.batch_size + recipe.steps * statistics)
+    needed = (numbers + recipe.steps) * NUMPY[recipe.dtype].itemsize  # roughly
+    if needed > (memory := _memory()):
+        sizes = ", ".join(f"{name}={getattr(recipe, name)}" for name in SIZES)
+        raise ValueError(
+            f"recipe: expected a training that fits into {memory / 1e9:,.1f} GB of memory, "
+            f"got one of {needed / 1e9:,.1f} GB: {sizes}"
+        )
+
+
+def _memory():
+    """Return how many bytes of memory the machine has, or 1 TB where it doesn't tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):
+        return 2**40
 
 
 def _train_one(dataset, record, work, watch):

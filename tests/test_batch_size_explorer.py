@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bn_tutorial as bn
-from bn_tutorial.explorers import batch_size, size_grid
+from bn_tutorial.explorers import batch_size
 from bn_tutorial.explorers.batch_size import BatchSizeExplorer
 from bn_tutorial.explorers.size_grid import SizeGrid
 
@@ -611,7 +611,6 @@ def is_batch_of_8(run):
             lambda runs: [run for run in runs if run.recipe.norm != "batch"],
             r'norm="batch" among them, got .*, norm=\[\'layer\', None\]$',
         ),
-        (lambda runs: [runs], r"a flat list .*, got list in it$"),
         (
             lambda runs: [r for r in runs if not is_batch_of_8(r)],
             r"each batch size with each norm, there is none of norm='batch', batch_size=8$",

@@ -115,6 +115,7 @@ def test_a_bug_is_documented(bug):
 @pytest.mark.parametrize("bug", checks.BUGS, ids=str)
 def test_the_code_of_a_bug_can_be_shown_and_run_by_itself(bug):
     assert re.search(rf"(def|class) {bug.right.__name__}\(", bug.source())
+    assert len(bug.variants) == len(bug.others)  # all of them are in BUGGY
     text = bug.source("Patient")
     assert text.count("\n") < 32
     assert not re.search(rf"\b{bug.right.__name__}\b", text)

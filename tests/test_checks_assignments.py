@@ -158,9 +158,14 @@ def test_the_same_mistake_written_in_another_way_has_the_same_name():
         p = table / table.sum(dim=1, keepdim=True)  # 0 / 0 where a row is empty
         return -p[held_out[:, 0], held_out[:, 1]].log().mean()
 
+    def infinite(train, held_out, size, k):
+        loss = unsmoothed(train, held_out, size, k)
+        return math.inf if loss.isnan() else loss
+
     assert checks.contexts(without_end).bug == "end_symbol_forgotten"
     assert checks.contexts(strings).bug == "symbols_instead_of_indices"
     assert checks.bigram_loss(unsmoothed).bug == "counts_not_smoothed"
+    assert checks.bigram_loss(infinite).bug == "counts_not_smoothed"
     assert checks.leftover(lambda m, n: float(m) ** n).bug == "momentum_reversed"
 
 
@@ -255,6 +260,10 @@ def test_a_message_shows_a_case_that_differs():
     assert verdict.message == "With momentum=0.3, steps=4: expected 0.2401, came 0.5."
     verdict = checks.batch_weights(lambda m, n: [0.1] * n)
     assert "[0]: expected" in verdict.message
+    verdict = checks.contexts(lambda *given: [part[:-1] for part in cuts.contexts(*given)])
+    assert verdict.message.endswith(
+        ": expected 11 contexts and as many targets, came 10 contexts and 10 targets."
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

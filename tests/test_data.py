@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bn_tutorial as bn
-from bn_tutorial.data import WORDS_FILE, build_split
+from bn_tutorial._files import WORDS
+from bn_tutorial.data import build_split
 
 WORDS_SHA256 = "4b8d3fac2df72899c85bade191263507caf78fa158008a044a06b9f47c8f4c10"
 
@@ -115,16 +116,16 @@ def test_without_the_environment_variable_the_shipped_list_is_read(unset, monkey
         monkeypatch.delenv("BN_TUTORIAL_WORDS", raising=False)
     else:
         monkeypatch.setenv("BN_TUTORIAL_WORDS", "")
-    assert bn.load_words() == WORDS_FILE.read_text("utf-8").split()
+    assert bn.load_words() == WORDS.read_text("utf-8").split()
 
 
 def test_the_shipped_list_is_the_frozen_one():
-    assert WORDS_FILE.parts[-2:] == ("data", "unique_english_words.txt")
-    assert hashlib.sha256(WORDS_FILE.read_bytes()).hexdigest() == WORDS_SHA256
+    assert WORDS.parts[-2:] == ("data", "unique_english_words.txt")
+    assert hashlib.sha256(WORDS.read_bytes()).hexdigest() == WORDS_SHA256
 
 
 def test_the_shipped_list_has_the_documented_size():
-    words = bn.load_words(WORDS_FILE)
+    words = bn.load_words(WORDS)
     assert len(words) == 948
     assert sum(map(len, words)) == 8_069
     assert words == sorted(words)
@@ -201,7 +202,7 @@ def test_shipped_dataset_equals_the_loop(dataset):
 
 @pytest.mark.parametrize("seed", [23, 0])
 def test_words_are_shuffled_and_cut_in_the_documented_order(seed):
-    words = bn.load_words(WORDS_FILE)
+    words = bn.load_words(WORDS)
     dataset = bn.Dataset.from_words(words, seed=seed)
     shuffled = sorted(words)  # the file's order
     random.Random(seed).shuffle(shuffled)
@@ -212,7 +213,7 @@ def test_words_are_shuffled_and_cut_in_the_documented_order(seed):
 
 
 def test_seed_and_block_size_have_the_seed_recipe_as_defaults():
-    words = bn.load_words(WORDS_FILE)
+    words = bn.load_words(WORDS)
     default, explicit = bn.Dataset.from_words(words), bn.Dataset.from_words(words, 3, 23)
     assert default.block_size == explicit.block_size == default.train.contexts.shape[1] == 3
     assert default.train.words == explicit.train.words

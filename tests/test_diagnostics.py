@@ -173,7 +173,7 @@ def test_snapshots_change_nothing_in_the_training(dataset):
 
 
 def test_a_probe_of_one_example_is_refused():
-    with pytest.raises(ValueError, match=r"^probe: expected at least 2 examples, got 1$"):
+    with pytest.raises(ValueError, match=r"^probe: expected .* at least 2 examples, got 1$"):
         bn.Record(probe=1)
 
 

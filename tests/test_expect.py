@@ -43,7 +43,13 @@ def test_what_is_no_integer_is_refused(value):
 
 def test_a_small_integer_is_refused_with_the_reason():
     with pytest.raises(ValueError, match=r"^x: expected an integer of at least 2 here, got 1$"):
-        expect_integer("x", 1, 2, " here")
+        expect_integer("x", 1, 2, why=" here")
+
+
+def test_a_large_integer_is_refused_with_the_bound():
+    assert expect_integer("x", 3, most=3) == 3
+    with pytest.raises(ValueError, match=r"^x: expected an integer of at most 3, got 4$"):
+        expect_integer("x", 4, most=3)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, Fraction(1), np.float32(1), np.int64(1), np.float64(1)])

@@ -22,10 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bn_tutorial.grading import batch, cli, notebook, report, sandbox, tasks
+from bn_tutorial import cli
+from bn_tutorial._files import ASSIGNMENTS
+from bn_tutorial.grading import batch, notebook, report, sandbox, tasks
 from bn_tutorial.grading._process import Worker
 from bn_tutorial.grading._proxy import Proxy, exception, put_back
 from bn_tutorial.grading.box import wire, worker
+from bn_tutorial.grading.cli import INTERRUPTED
 from bn_tutorial.grading.results import ResultsError, ResultsFolder
 from bn_tutorial.grading.submissions import find_submissions
 
@@ -702,7 +705,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_same_grades(handed_in, master,
     kept = {path: path.stat().st_mtime_ns for path in (out / "results").glob("*.json")}
     assert 1 <= len(kept) < 4
     code, _ = stopped_after(len(kept) + 1, signal.SIGINT, [*command, "-j", "1"], out)
-    assert code == cli.INTERRUPTED
+    assert code == INTERRUPTED
     states = Counter(row["status"] for row in rows_of(out).values())
     assert set(states) == {"graded", "not graded yet"}
     assert cli.main([*command, "-j", "3"]) == 0
@@ -748,10 +751,10 @@ def test_a_scheduler_that_is_not_there_is_named(handed_in, master, tmp_path, mon
 
 
 @needs_sandbox
-@pytest.mark.parametrize("name", sorted(path.stem for path in tasks.SOURCE.glob("*/*.ipynb")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in ASSIGNMENTS.glob("*/*.ipynb")))
 def test_an_assignments_own_solutions_get_full_marks(name, tmp_path):
     (tmp_path / "in").mkdir()
-    shutil.copy(tasks.SOURCE / name / f"{name}.ipynb", tmp_path / "in" / "solutions.ipynb")
+    shutil.copy(ASSIGNMENTS / name / f"{name}.ipynb", tmp_path / "in" / "solutions.ipynb")
     command = ["grade", name, str(tmp_path / "in"), "--out", str(tmp_path / "out"), "-j", "1"]
     assert cli.main(command) == 0
     assignment = tasks.load(name)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import submissions
 
-from bn_tutorial.grading import cli, sandbox, tasks
+from bn_tutorial import cli
+from bn_tutorial.grading import sandbox, tasks
 from bn_tutorial.grading.report import feedback_name
 from bn_tutorial.grading.results import ResultsFolder, key, version
 from bn_tutorial.grading.submissions import find_submissions

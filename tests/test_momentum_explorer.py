@@ -46,6 +46,13 @@ def test_losses_are_those_of_the_running_statistics(explorer, run, dataset, star
     assert numbers.running == pytest.approx(bn.evaluate(run, dataset.val, expected), abs=1e-6)
 
 
+def test_the_running_variance_is_the_packages_with_either_correction(dataset):
+    run = bn.train(dataset, bn.Recipe(steps=20, batch_size=4, correction=0, eps=1e-5))
+    explorer = MomentumExplorer(run, dataset, state={"track": "variance", "momentum": 0.1})
+    expected = bn.running_statistics(run, 0.1, track="variance")
+    torch.testing.assert_close(explorer.numbers.statistics.std[0].float(), expected.std[0])
+
+
 @pytest.mark.parametrize("unit", [0, 99])
 @pytest.mark.parametrize("momentum", [1.0, 0.1, 1e-5, None])
 def test_the_tracked_mean_is_that_of_the_loop(explorer, run, start, momentum, unit):

@@ -1,5 +1,8 @@
 """A recipe's parameters, and the network that is made of them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -183,6 +186,36 @@ def test_layer_by_layer_is_the_whole_network():
         np.testing.assert_allclose(x, outputs[f"tanh.{i}"], rtol=0, atol=1e-12)
         np.testing.assert_allclose(mean, outputs[f"hidden.{i}"].mean(dim=0), atol=1e-12)
         np.testing.assert_allclose(std, outputs[f"hidden.{i}"].std(dim=0, correction=0), atol=1e-12)
+
+
+COMPILED = """
+import torch
+import bn_tutorial as bn
+from bn_tutorial import layers
+from bn_tutorial.network import compile_ahead
+
+def compiled():
+    return {name: f.signatures for name, f in vars(layers).items() if hasattr(f, "signatures")}
+
+compile_ahead()
+ahead = {name: list(signatures) for name, signatures in compiled().items()}
+dataset = bn.Dataset.from_words(bn.load_words())
+one = dataset.val.contexts[:2], dataset.val.targets[:2]
+for norm in ("batch", "layer", None):
+    for dtype in ("float32", "float64"):
+        run = bn.train(dataset, bn.Recipe(norm=norm, dtype=dtype, steps=2, depth=2))
+        stats = bn.calibrate(run, dataset.val) if norm == "batch" else None
+        bn.evaluate(run, dataset.val, stats)
+        bn.logits(run, one[0], stats)
+        bn.probe(run, *one, stats)
+assert ahead["train_steps"] and ahead["hidden_forward"]
+print({name: s for name, s in compiled().items() if s != ahead[name]})
+"""
+
+
+def test_what_is_compiled_ahead_is_all_there_is_to_compile():
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{}\n", "")
 
 
 @pytest.mark.parametrize(

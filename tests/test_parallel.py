@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -138,53 +139,53 @@ def test_an_executor_gives_the_same_runs(dataset, pool, request):
         assert_same_run(run, other, atol=1e-12)
 
 
-def fail(block, watch):
-    raise RuntimeError(f"broken {block}")
+def fail(job, watch):
+    raise RuntimeError(f"broken {job}")
 
 
 def test_an_error_in_a_worker_process_reaches_the_caller(process_pool):
-    with pytest.raises(RuntimeError, match="broken block"):
-        run_jobs(fail, ["block"], [1], executor=process_pool)
+    with pytest.raises(RuntimeError, match="broken job"):
+        run_jobs(fail, ["job"], [1], executor=process_pool)
 
 
 # run_jobs
 
 
-def test_results_come_in_the_order_of_the_blocks():
+def test_results_come_in_the_order_of_the_jobs():
     second_is_done = threading.Event()
 
-    def work(block, watch):
-        if block == "first":
+    def work(job, watch):
+        if job == "first":
             assert second_is_done.wait(PATIENCE)
         second_is_done.set()
-        return block.upper()
+        return job.upper()
 
     results = run_jobs(work, ["first", "second", "third"], [1, 1, 1], threads=2)
     assert results == (["FIRST", "SECOND", "THIRD"], None)
 
 
-def test_no_blocks_give_no_results():
+def test_no_jobs_give_no_results():
     assert run_jobs(fail, [], [], threads=2, progress=True) == ([], None)
 
 
-def test_each_block_has_a_watch_of_its_own():
-    def work(block, watch):
+def test_each_job_has_a_watch_of_its_own():
+    def work(job, watch):
         before = watch.total, watch.done, watch.stop
-        watch.done += block
+        watch.done += job
         return before
 
     results, _ = run_jobs(work, [1, 2, 3], [10, 20, 30])
     assert results == [(10, 0, False), (20, 0, False), (30, 0, False)]
 
 
-def test_an_error_in_one_block_reaches_the_caller_and_stops_the_others():
+def test_an_error_in_one_job_reaches_the_caller_and_stops_the_others():
     stopped = []
 
-    def work(block, watch):
-        if block == "bad":
+    def work(job, watch):
+        if job == "bad":
             raise RuntimeError("broken")
         wait_until(lambda: watch.stop)
-        stopped.append(block)
+        stopped.append(job)
 
     with pytest.raises(RuntimeError, match="broken"):
         run_jobs(work, ["good", "bad"], [1, 1], threads=2)
@@ -233,15 +234,15 @@ class Bar:
         pass
 
 
-def test_the_bar_moves_while_a_block_is_at_work(monkeypatch):
+def test_the_bar_moves_while_a_job_is_at_work(monkeypatch):
     monkeypatch.setattr("tqdm.auto.tqdm", Bar)
     monkeypatch.setattr(Bar, "made", ())
 
-    def work(block, watch):
+    def work(job, watch):
         watch.done = 30
         wait_until(lambda: [bar.n for bar in Bar.made] == [30])
 
-    run_jobs(work, ["block"], [60], progress=True)
+    run_jobs(work, ["job"], [60], progress=True)
     (bar,) = Bar.made
     assert (bar.n, bar.total) == (60, 60)
 
@@ -252,12 +253,12 @@ def test_the_bar_says_so_where_a_job_waits_for_the_compiler(monkeypatch, noticed
     monkeypatch.setattr(Bar, "made", ())
     monkeypatch.setattr(parallel, "NOTICED", noticed)
 
-    def work(block, watch):
+    def work(job, watch):
         with watch.compiling():
             time.sleep(0.2)
         time.sleep(0.2)
 
-    run_jobs(work, ["block"], [1], progress=True)
+    run_jobs(work, ["job"], [1], progress=True)
     (bar,) = Bar.made
     assert bar.said == (["compiling, once", ""] if noticed == 0 else [])
 
@@ -311,15 +312,15 @@ def watch_all(dataset, recipe, **values):
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_a_function_is_called_while_blocks_are_at_work_and_at_the_end():
+def test_a_function_is_called_while_jobs_are_at_work_and_at_the_end():
     calls, caller = [], threading.current_thread()
 
     def look(watches):
         assert threading.current_thread() is caller
         calls.append([(watch.done, watch.total) for watch in watches])
 
-    def work(block, watch):
-        watch.done = block
+    def work(job, watch):
+        watch.done = job
         wait_until(lambda: {(5, 50), (7, 70)} <= set(chain(*calls)))
 
     begin = time.monotonic()
@@ -331,7 +332,7 @@ def test_a_function_is_called_while_blocks_are_at_work_and_at_the_end():
 def test_a_function_is_called_about_thirty_times_a_second():
     calls = []
 
-    def work(block, watch):
+    def work(job, watch):
         wait_until(lambda: len(calls) == 4)
 
     begin = time.monotonic()
@@ -374,12 +375,12 @@ def test_the_losses_so_far_cannot_be_changed(dataset):
     run.loss[0] = 0  # but the run is the reader's
 
 
-def stop_after(steps, blocks=slice(None)):
-    """Give a function that ends some blocks when they have done so many steps together."""
+def stop_after(steps, jobs=slice(None)):
+    """Give a function that ends some jobs when they have done so many steps together."""
 
     def look(watches):
-        if sum(watch.done for watch in watches[blocks]) >= steps:
-            for watch in watches[blocks]:
+        if sum(watch.done for watch in watches[jobs]) >= steps:
+            for watch in watches[jobs]:
                 watch.stop = True
 
     return look
@@ -394,7 +395,7 @@ def test_a_function_may_end_the_training(dataset):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_blocks_that_had_not_begun_give_runs_of_no_steps(dataset):
+def test_jobs_that_had_not_begun_give_runs_of_no_steps(dataset):
     recipe = bn.Recipe(steps=100_000)
     runs = bn.sweep(dataset, recipe, hidden=[5, 6, 7], progress=stop_after(1))
     assert [run.recipe.hidden for run in runs] == [5, 6, 7]
@@ -403,7 +404,7 @@ def test_blocks_that_had_not_begun_give_runs_of_no_steps(dataset):
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_a_function_may_end_one_block_of_several(dataset):
+def test_a_function_may_end_one_job_of_several(dataset):
     recipe = bn.Recipe(hidden=5)
     runs = bn.sweep(dataset, recipe, steps=[100_000, 900], progress=stop_after(1, slice(1)))
     assert 0 < len(runs[0].loss) < 100_000
@@ -419,7 +420,7 @@ def test_what_a_function_raises_ends_the_training(dataset):
 
 
 @pytest.mark.parametrize("pool", ["process_pool", "dask_cluster", "thread_pool"])
-def test_a_function_sees_which_blocks_an_executor_has_done(dataset, pool, request):
+def test_a_function_sees_which_jobs_an_executor_has_done(dataset, pool, request):
     recipe, seen = bn.Recipe(steps=20), []
 
     def look(watches):
@@ -451,14 +452,69 @@ def test_training_works_in_any_thread(dataset):
     assert threads == {thread}
 
 
+IN_THE_BACKGROUND = """
+import sys, threading, time
+import bn_tutorial as bn
+
+dataset = bn.Dataset.from_words(bn.load_words())
+bn.train(dataset, bn.Recipe(steps=1))
+began = threading.Event()
+
+def work(steps, *more):
+    recipe = bn.Recipe(steps=steps, learning_rate=0.1)
+    run = bn.train(dataset, recipe, record=None, progress=lambda watches: began.set())
+    if more:
+        print(len(run.loss), flush=True)
+        work(*more)
+
+daemon, *steps = map(int, sys.argv[1:])
+threading.Thread(target=work, args=steps, daemon=bool(daemon)).start()
+began.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("daemon", "steps", "said"), [(0, [30_000, 300, 1], "30000\n300\n"), (1, [10**7], "")]
+)
+def test_the_interpreter_may_end_meanwhile(daemon, steps, said):
+    """It waits for a thread, and for what it trains then, but not for a daemon."""
+    command = [sys.executable, "-c", IN_THE_BACKGROUND, str(daemon), *map(str, steps)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+
+
+A_DAEMON = """
+import threading, time
+from bn_tutorial.parallel import run_jobs
+
+began = threading.Event()
+
+def work(item, watch):
+    began.set()
+    while not watch.stop:
+        time.sleep(0.01)
+    print("told to stop", flush=True)
+
+threading.Thread(target=run_jobs, args=(work, [None], [1]), daemon=True).start()
+began.wait()
+"""
+
+
+def test_a_daemons_job_is_stopped_and_not_cut_off_when_the_interpreter_ends():
+    done = subprocess.run(
+        [sys.executable, "-c", A_DAEMON], capture_output=True, text=True, timeout=3 * PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told to stop\n", "")
+
+
 # interrupts
 
 
 @pytest.fixture
 def interrupt_after(monkeypatch):
-    """Send this process one real SIGINT when a block has done so many steps.
+    """Send this process one real SIGINT when a job has done so many steps.
 
-    The block then waits until the interrupt has arrived, so that the count is exact.
+    The job then waits until the interrupt has arrived, so that the count is exact.
     """
     watches, steps, waiting, wait = [], [], threading.Event(), parallel.wait
 
@@ -548,7 +604,7 @@ def test_a_worker_process_does_not_hear_the_terminals_interrupt(process_pool):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_blocks_not_begun_at_an_interrupt_give_runs_of_no_steps(dataset, interrupt_after):
+def test_jobs_not_begun_at_an_interrupt_give_runs_of_no_steps(dataset, interrupt_after):
     recipe = bn.Recipe(steps=300)
     interrupt_after(50)
     with pytest.warns(UserWarning, match="interrupted: 50 of 900 steps"):
@@ -590,7 +646,7 @@ def test_an_interrupt_keeps_what_an_executor_has_done(dataset, error, monkeypatc
     assert all(job.done() for job in executor.jobs)
 
 
-def test_an_interrupt_may_come_while_the_blocks_are_handed_out(dataset):
+def test_an_interrupt_may_come_while_the_jobs_are_handed_out(dataset):
     executor, recipe = OneJob(error_in_submit=KeyboardInterrupt()), bn.Recipe(steps=20)
     try:
         with pytest.warns(UserWarning, match="interrupted: 20 of 60 steps"):

@@ -21,7 +21,9 @@ def required():
 @pytest.fixture(scope="module")
 def not_for_conda():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return by_name([project["optional-dependencies"][name] for name in ("browser", "classroom")])
+    return by_name(
+        [project["optional-dependencies"][name] for name in ("bench", "browser", "classroom")]
+    )
 
 
 def by_name(lists):

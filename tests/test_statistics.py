@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 import bn_tutorial as bn
+from bn_tutorial import evaluation, statistics
+from bn_tutorial.network import Network
 
 HIDDEN, BLOCK_SIZE = 10, 3
 ANIMALS = "ox emu gnu boa asp yak newt moth toad lynx mink ibex wasp crab mule seal"
@@ -76,6 +80,72 @@ def test_calibrate_measures_the_whole_split_as_one_batch(train, zoo, depth, corr
     assert_close(stats.std, stds)
 
 
+@pytest.mark.parametrize("placement", ["before", "after"])
+@pytest.mark.parametrize("correction", [0, 1])
+@pytest.mark.parametrize("kept", [0, 2, 99], ids="{} chunks kept".format)
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_calibrate_in_chunks_equals_one_batch(
+    train, zoo, monkeypatch, placement, correction, kept, last
+):
+    run = train(depth=3, placement=placement, correction=correction, eps=1e-5)
+    n = 5 * 7 + last  # the last chunk has 7, 1 or 2 examples
+    split = bn.Split((), zoo.train.contexts[:n], zoo.train.targets[:n])
+    monkeypatch.setattr(statistics, "CHUNK", 7)
+    monkeypatch.setattr(statistics, "KEPT", kept * 7 * HIDDEN)
+    stats = bn.calibrate(run, split)
+    _, means, stds = network(run, split.contexts)
+    assert_close(stats.mean, means, 1e-12)
+    assert_close(stats.std, stds, 1e-12)
+
+
+@pytest.mark.parametrize(("kept", "times"), [(0, 75), (2, 63), (99, 45)])
+def test_what_is_kept_between_two_layers_is_not_computed_again(
+    train, zoo, monkeypatch, kept, times
+):
+    run, calls, through = train(depth=5), [], Network.hidden_layer
+    monkeypatch.setattr(statistics, "CHUNK", 7)
+    monkeypatch.setattr(statistics, "KEPT", kept * 7 * HIDDEN)
+    monkeypatch.setattr(Network, "hidden_layer", lambda *a: calls.append(1) or through(*a))
+    bn.calibrate(run, bn.Split((), zoo.train.contexts[:35], zoo.train.targets[:35]))
+    assert len(calls) == times  # of 5 chunks, each layer once, and what leads to it
+
+
+MEMORY = """
+import torch
+import bn_tutorial as bn
+
+def megabytes(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name)) / 1e3
+
+def growth(function, *args):
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak is the present size again
+    before = megabytes("VmRSS")
+    result = function(*args)
+    print(megabytes("VmHWM") - before)
+    return result
+
+words = bn.Dataset.from_words(bn.load_words())
+run = bn.train(words, bn.Recipe(steps=10, depth=2))
+bn.evaluate(run, words.val, bn.calibrate(run, words.val))
+g = torch.Generator().manual_seed(1)
+n = 950_000  # as many as 100,000 words have
+split = bn.Split((), torch.randint(28, (n, 3), generator=g), torch.randint(28, (n,), generator=g))
+stats = growth(bn.calibrate, run, split)
+growth(bn.evaluate, run, split, stats)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak of the memory")
+def test_memory_does_not_grow_with_the_words():
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
+    assert done.stderr == ""
+    calibrating, evaluating = map(float, done.stdout.split())
+    assert calibrating < 300
+    assert evaluating < 300
+
+
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_a_norm_after_the_tanh_is_calibrated_and_evaluated_there(train, zoo, norm):
     run = train(norm=norm, placement="after", depth=2)
@@ -119,24 +189,22 @@ def test_running_statistics_equal_the_loop_over_the_steps(train, depth, momentum
         assert_close(stats.std[layer], spread ** (1 / power))
 
 
+@pytest.mark.parametrize("correction", [0, 1])
 @pytest.mark.parametrize("momentum", [0.1, 0.3])
-def test_a_running_variance_is_that_of_nn_batch_norm(train, momentum):
-    run = train(correction=0, eps=1e-5)  # nn.BatchNorm1d normalizes by n, but tracks by n - 1
+def test_a_running_variance_is_that_of_nn_batch_norm(train, momentum, correction):
+    run = train(correction=correction, eps=1e-5)
     theirs = torch.nn.BatchNorm1d(HIDDEN, momentum=momentum, dtype=torch.float64)
-    n = run.recipe.batch_size
     for mean, std in zip(run.batch_mean[0], run.batch_std[0], strict=True):
-        theirs(_with(mean, std, n))
+        theirs(_with(mean, std, run.recipe.batch_size, correction))
     stats = bn.running_statistics(run, momentum, track="variance")
     assert_close(stats.mean[0], theirs.running_mean)
-    left = (1 - momentum) ** len(run.loss)
-    unbiased = (stats.std[0] ** 2 - left) * n / (n - 1) + left
-    assert_close(unbiased, theirs.running_var)
+    assert_close(stats.std[0] ** 2, theirs.running_var)
 
 
-def _with(mean, std, n):
-    """Make a batch (n, H) with this mean and this standard deviation (correction 0)."""
+def _with(mean, std, n, correction):
+    """Make a batch (n, H) with this mean and this standard deviation."""
     x = torch.randn(n, len(mean), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    x = (x - x.mean(dim=0)) / x.std(dim=0, correction=0)
+    x = (x - x.mean(dim=0)) / x.std(dim=0, correction=correction)
     return x * std + mean
 
 
@@ -185,7 +253,9 @@ def test_running_statistics_before_the_first_step_are_where_they_start(train, mo
 
 @pytest.mark.parametrize("bad", [-0.1, 1.001, float("nan"), float("inf"), "0.1", True, [0.1]])
 def test_a_bad_momentum_is_refused(run, bad):
-    with pytest.raises(ValueError, match=r"^momentum: expected a number from 0 to 1") as caught:
+    with pytest.raises(
+        ValueError, match=r"^momentum: expected a finite number of at least 0"
+    ) as caught:
         bn.running_statistics(run, bad)
     assert str(caught.value).endswith(f"got {bad!r}")
 
@@ -215,6 +285,41 @@ def test_evaluate_equals_plain_torch(train, zoo, norm, eps, hidden_bias, depth, 
     loss = bn.evaluate(run, zoo.val, stats)
     assert isinstance(loss, float)
     assert loss == pytest.approx(F.cross_entropy(expected, zoo.val.targets).item(), abs=1e-10)
+
+
+@pytest.mark.parametrize("norm", [None, "batch", "layer"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_losses_equal_plain_torch(train, zoo, norm, dtype, monkeypatch):
+    run = train(norm=norm, depth=2, eps=1e-5, dtype=dtype)
+    contexts, targets = zoo.train.contexts[:24], zoo.train.targets[:24]
+    stats = bn.calibrate(run, zoo.train) if norm == "batch" else None
+    monkeypatch.setattr(evaluation, "CHUNK", 7)
+    ours = evaluation.losses(run, contexts, targets, stats)
+    logits, _, _ = network(run, contexts, stats)
+    assert ours.dtype == torch.float64
+    assert_close(ours, F.cross_entropy(logits, targets, reduction="none"))
+    assert evaluation.losses(run, contexts[:0], targets[:0], stats).shape == (0,)
+
+
+def test_losses_without_statistics_normalize_each_batch_with_its_own(run, zoo, monkeypatch):
+    monkeypatch.setattr(evaluation, "CHUNK", 7)  # it must not cut a batch in two
+    contexts, targets = zoo.train.contexts[:24], zoo.train.targets[:24]
+
+    def expected(rows):
+        logits, _, _ = network(run, contexts[rows])
+        return F.cross_entropy(logits, targets[rows], reduction="none")
+
+    assert_close(evaluation.losses(run, contexts, targets), expected(slice(None)))
+    batches = torch.arange(24).reshape(3, 8)
+    ours = evaluation.losses(run, contexts[batches], targets[batches])  # (3, 8)
+    assert_close(ours, torch.stack([expected(rows) for rows in batches]))
+
+
+def test_several_batches_at_once_are_for_their_own_statistics_only(train, run, zoo, stats):
+    batches = zoo.train.contexts[:24].reshape(3, 8, 3), zoo.train.targets[:24].reshape(3, 8)
+    for reading in ((run, *batches, stats), (train(norm=None), *batches)):
+        with pytest.raises(ValueError, match=r"^contexts: expected indices of shape \(N, 3\)"):
+            evaluation.losses(*reading)
 
 
 def test_evaluate_with_the_statistics_of_the_same_split_is_one_large_batch(run, zoo, stats):

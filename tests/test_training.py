@@ -468,7 +468,7 @@ def test_a_record_that_is_none_is_refused(dataset, record):
 
 @pytest.mark.parametrize("probe", [1, 0, -1])
 def test_a_probe_without_variance_is_refused(probe):
-    with pytest.raises(ValueError, match=f"probe: expected at least 2 examples, got {probe}"):
+    with pytest.raises(ValueError, match=f"probe: expected .* at least 2 examples, got {probe}"):
         bn.Record(probe=probe)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 
 from bn_tutorial import plots
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import SATURATED
 from bn_tutorial.explorers.base import Explorer, choice, slider
 from bn_tutorial.network import Network, draw_parameters
@@ -69,11 +71,21 @@ class ActivationExplorer(Explorer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If a run has no snapshots or another vocabulary, or there is no example to probe.
     """
 
-    def __init__(self, dataset, runs=None, *, recipe=None, probe=Record.probe, state=None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        runs: dict[str, Run] | None = None,
+        *,
+        recipe: Recipe | None = None,
+        probe: int = Record.probe,
+        state: dict | None = None,
+    ):
+        expect_kind("dataset", dataset, Dataset)
+        expect_kind("recipe", recipe, (Recipe, type(None)))
         _check_runs(runs, len(dataset.vocabulary))
         probe = min(Record(probe=probe).probe, len(dataset.train))
         if probe < 2:
@@ -117,7 +129,7 @@ class ActivationExplorer(Explorer):
             "batch norm, hidden gain 5": first | {"norm": "batch norm", "hidden_gain": 5.0},
         }
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Draw and send the batch through, or look up a run's snapshot: Numbers."""
         recipe, run = self._network(state)
         layer = min(state["layer"], recipe.depth - 1)
@@ -239,7 +251,7 @@ class ActivationExplorer(Explorer):
             self.controls["step"].disabled = run is None
         self.controls["layer"].disabled = recipe.depth == 1
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say what is shown, and the figures to look at."""
         recipe, layer, units = numbers.recipe, numbers.layer, numbers.x.shape[1]
         with np.errstate(all="ignore"):  # of a run that diverged
@@ -271,7 +283,7 @@ class ActivationExplorer(Explorer):
             notes += f"Nothing was recorded at step {state['step']:,}. "
         return notes
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give the share of saturated activations, the loss, and the gains rounded."""
         return {
             "hidden_gain": f"{numbers.state['hidden_gain']:.4g}",
@@ -324,13 +336,13 @@ def _into(recipe, layer):
 
 
 def _check_runs(runs, symbols):
-    """Raise a ValueError that says so where runs are not what the explorer needs."""
-    if runs is not None and not isinstance(runs, dict):
-        raise ValueError(f'runs: expected a dict like {{"plain": run}}, got {runs!r}')
+    """Raise an error that says so where runs are not what the explorer needs."""
+    expect_kind("runs", runs, (dict, type(None)))
     for label, run in (runs or {}).items():
         if not isinstance(label, str) or label == DRAWN:
             raise ValueError(f"runs: expected labels that are text, not {DRAWN!r}, got {label!r}")
-        if not isinstance(run, Run) or not run.snapshots:
+        expect_kind(f"runs[{label!r}]", run, Run)
+        if not run.snapshots:
             raise ValueError(
                 f"runs[{label!r}]: expected a run with snapshots, trained with "
                 f"record=bn.Record(snapshots=...), got {run!r}"

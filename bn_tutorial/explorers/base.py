@@ -3,12 +3,14 @@
 import base64
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 
 import ipywidgets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bn_tutorial._expect import expect_kind
 from bn_tutorial.explorers.picture import LOCK, Picture, encode
 
 DPI = 100
@@ -67,12 +69,21 @@ class Explorer(ipywidgets.VBox):
         What the last move raised.
     """
 
-    def __init__(self, controls, *, flip=None, presets=None, extras=(), state=None, size=(9, 3.4)):
+    def __init__(
+        self,
+        controls: dict[str, ipywidgets.Widget],
+        *,
+        flip: str | None = None,
+        presets: dict[str, dict] | None = None,
+        extras: Sequence[ipywidgets.Widget] = (),
+        state: dict | None = None,
+        size: tuple[float, float] = (9, 3.4),
+    ):
         self.controls, self._flip, self.presets = controls, flip, presets or {}
         self._start = self.state
         self._quiet = self._wanted = False  # wanted: a browser asks for the frames
         self.drawing, self.error, self.draws = False, None, 0
-        self._set_controls(state or {})
+        self._set_controls({} if state is None else state)
         with LOCK:
             self._draw_first(size)
         self.picture.on_msg(self._heard)
@@ -99,7 +110,7 @@ class Explorer(ipywidgets.VBox):
 
     # what a subclass gives
 
-    def compute(self, state):
+    def compute(self, state: dict) -> object:
         """Give all numbers of the picture for a state. Changes nothing, needs no browser."""
         raise NotImplementedError
 
@@ -111,11 +122,11 @@ class Explorer(ipywidgets.VBox):
         """Give the moving artists their data, and nothing else."""
         raise NotImplementedError
 
-    def describe(self, numbers):
+    def describe(self, numbers) -> str:
         """Say in one line of words what the picture shows."""
         raise NotImplementedError
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers) -> dict:
         """Give the few numbers that ``repr`` shows: dict of str to number or text."""
         raise NotImplementedError
 
@@ -134,25 +145,25 @@ class Explorer(ipywidgets.VBox):
     # the state
 
     @property
-    def state(self):
+    def state(self) -> dict:
         """The values of all controls."""
         with LOCK:  # not while a preset has set half of them
             return {name: control.value for name, control in self.controls.items()}
 
     @state.setter
-    def state(self, state):
+    def state(self, state: dict):
         with LOCK:
             self._set_controls(state)
             self.refresh()
 
     @property
-    def text(self):
+    def text(self) -> str:
         """The line that says what the picture shows."""
         with LOCK:
             return self.describe(self.numbers)
 
     @property
-    def index(self):
+    def index(self) -> int:
         """The page of the flipbook that shows the present state; -1 where there is none."""
         with LOCK:
             return self._page_of(self.state)
@@ -162,6 +173,7 @@ class Explorer(ipywidgets.VBox):
         self.state = self._start
 
     def _set_controls(self, state):
+        expect_kind("state", state, dict)
         for name, value in state.items():
             if name not in self.controls:
                 raise ValueError(f"state: expected {', '.join(self.controls)}, got {name!r}")
@@ -187,7 +199,7 @@ class Explorer(ipywidgets.VBox):
             if not self._quiet:
                 self.refresh()
 
-    def refresh(self, *, anew=False):
+    def refresh(self, *, anew: bool = False):
         """Show the present state.
 
         Parameters

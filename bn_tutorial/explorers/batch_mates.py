@@ -1,14 +1,18 @@
 """How one example's prediction follows the examples that it shares a batch with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from bn_tutorial import plots
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.explorers.base import Explorer, choice, slider
 from bn_tutorial.network import Network
 from bn_tutorial.statistics import calibrate
+from bn_tutorial.training import Run
 
 EXAMPLES = {"inm": "e", "ous": ".", ".sc": "r", "oti": "c"}  # from words of the validation split
 BATCH_SIZES = (4, 8, 16, 64)
@@ -97,12 +101,19 @@ class BatchMatesExplorer(Explorer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the run has not one BatchNorm, before the tanh, or diverged, or the dataset or an example
         doesn't fit it.
     """
 
-    def __init__(self, run, dataset, *, examples=EXAMPLES, state=None):
+    def __init__(
+        self,
+        run: Run,
+        dataset: Dataset,
+        *,
+        examples: Mapping[str, str] = EXAMPLES,
+        state: dict | None = None,
+    ):
         _check(run, dataset, examples)
         self._run, self._vocabulary = run, dataset.vocabulary
         self._parameters = {name: p.double().numpy() for name, p in run.parameters.items()}
@@ -205,7 +216,7 @@ class BatchMatesExplorer(Explorer):
             probabilities=self._predict(x[0], mean, std),
         )
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Send the batch through the network, undragged and dragged: Numbers."""
         mates = self._mates[state["mates"] - 1, : state["batch_size"] - 1]
         x = np.vstack([self._example_x[state["example"]], self._train_x[mates]])  # (B, H)
@@ -340,7 +351,7 @@ class BatchMatesExplorer(Explorer):
 
     # in words
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say what the batch, and a drag, do to the example and to its prediction."""
         context = numbers.state["example"]
         target = self._targets[context]
@@ -372,7 +383,7 @@ class BatchMatesExplorer(Explorer):
             f"{furthest:.2f}."
         )
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give the unit's statistics, and the probability of the symbol that really came next."""
         context = numbers.state["example"]
         target = self._targets[context]
@@ -385,7 +396,10 @@ class BatchMatesExplorer(Explorer):
 
 
 def _check(run, dataset, examples):
-    """Raise a ValueError that says so where these don't fit together."""
+    """Raise an error that says so where these don't fit together."""
+    expect_kind("run", run, Run)
+    expect_kind("dataset", dataset, Dataset)
+    expect_kind("examples", examples, Mapping)
     recipe, symbols = run.recipe, len(run.parameters["embedding"])
     structure = recipe.norm, recipe.placement, recipe.depth
     if structure != ("batch", "before", 1) or run.diverged_at is not None:
@@ -403,6 +417,8 @@ def _check(run, dataset, examples):
         raise ValueError("examples: expected at least one context with its next symbol, got none")
     network = Network(run.recipe, run.parameters)
     for context, target in examples.items():
+        expect_kind("examples", context, str)
+        expect_kind(f"examples[{context!r}]", target, str)
         network.check(dataset.vocabulary.encode(context)[None])
         if len(target) != 1:
             raise ValueError(f"examples[{context!r}]: expected one symbol, got {target!r}")

@@ -1,6 +1,7 @@
 """What the batch size does to training, with three norms, and to the statistics of a batch."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
@@ -11,8 +12,10 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
+from bn_tutorial.data import Dataset
 from bn_tutorial.explorers.base import Explorer, choice, slider
 from bn_tutorial.explorers.size_grid import SizeGrid
+from bn_tutorial.training import Run
 
 DRAWN = 2_000  # batches of each size whose statistics are counted
 SEED = 23
@@ -93,13 +96,13 @@ class BatchSizeExplorer(Explorer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the runs are no such grid, were stopped early, are for another vocabulary, or all with
         batch norm have diverged.
     """
 
-    def __init__(self, runs, dataset, *, state=None):
-        self.grid = SizeGrid(list(runs), dataset)
+    def __init__(self, runs: Iterable[Run], dataset: Dataset, *, state: dict | None = None):
+        self.grid = SizeGrid(runs, dataset)
         self.sizes, self._labels = self.grid.sizes, list(self.grid.norms)
         self._uniform = math.log(len(dataset.vocabulary))
         self._smoothed = {
@@ -135,7 +138,7 @@ class BatchSizeExplorer(Explorer):
             presets["the seed's 64"] = {"size": 64}
         return presets | {f"{large:,}": {"size": large}}
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Look up the losses, and measure the drawn batches of one unit: Numbers."""
         at, measure = self.sizes.index(state["size"]), state["measure"]
         finals = self.grid.losses[state["statistics"], state["split"]]
@@ -323,7 +326,7 @@ class BatchSizeExplorer(Explorer):
                 place, _ = ax.transData.inverted().transform((x, y))
                 self.state = {"size": min(self.sizes, key=lambda n: abs(math.log(n / place)))}
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say what the networks end with, and how much the unit's statistic scatters."""
         state, recipe = numbers.state, self.grid.of_size(numbers.state["size"])
         n, steps = recipe.batch_size, recipe.steps
@@ -345,7 +348,7 @@ class BatchSizeExplorer(Explorer):
             f"its std; {law} is {numbers.law[at]:.3f}."
         )
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give the final losses, and the spread of the unit's statistic."""
         n = numbers.state["size"]
         ends = {

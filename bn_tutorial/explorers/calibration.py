@@ -6,14 +6,16 @@ import numpy as np
 import torch
 
 from bn_tutorial import plots
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.evaluation import losses
 from bn_tutorial.explorers.base import Explorer, choice, slider
 from bn_tutorial.statistics import calibrate, running_statistics
+from bn_tutorial.training import Run
 
 SIZES = [2**k for k in range(1, 11)]  # of a batch: 2 to 1,024
 DRAWS = 32_768  # examples drawn from each split, cut into batches of every size
 SEED = 23
-CHUNK = 4_096  # examples that go through the network at once: more would fall out of the cache
 BINS = 100
 KINDS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -67,18 +69,26 @@ class CalibrationExplorer(Explorer):
     Attributes
     ----------
     losses : dict of (statistics, split, size) to ndarray (batches,)
-        nan for a batch without a finite loss. Computed in float64, with the batches' own
-        statistics in float32.
+        nan for a batch without a finite loss. Computed in float64.
     levels : dict of str to float
         The calibrated loss of each whole split.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the run has no batch norm, no recorded statistics, or has diverged.
     """
 
-    def __init__(self, run, dataset, *, momentum=0.001, state=None):
+    def __init__(
+        self,
+        run: Run,
+        dataset: Dataset,
+        *,
+        momentum: float | None = 0.001,
+        state: dict | None = None,
+    ):
+        expect_kind("run", run, Run)
+        expect_kind("dataset", dataset, Dataset)
         if run.batch_mean is None or run.diverged_at is not None:
             raise ValueError(
                 "run: expected one with batch norm and recorded statistics that has not diverged "
@@ -148,7 +158,7 @@ class CalibrationExplorer(Explorer):
         room = 0.05 * (high - low)
         return low - room, high + room
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Look up what was prepared, and count the losses in bins: Numbers."""
         name, split, n = state["statistics"], state["split"], state["size"]
         losses = self.losses[name, split, n]
@@ -213,7 +223,7 @@ class CalibrationExplorer(Explorer):
         for mark, y in zip(self._marks, numbers.now[[0, 3]], strict=True):
             mark.set_data([numbers.state["size"]], [y])
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say what the batches' losses are, and what the whole split's is."""
         mean, low, high, more = numbers.now
         name, n = numbers.state["statistics"], numbers.state["size"]
@@ -235,7 +245,7 @@ class CalibrationExplorer(Explorer):
             return "normalized with the statistics of the training split"
         return f"normalized with the running statistics (momentum {self.momentum})"
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give mean and range of the batches' losses, and the calibrated one of the split."""
         mean, low, high, _ = numbers.now
         return {

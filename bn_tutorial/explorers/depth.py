@@ -9,6 +9,8 @@ import torch
 from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import SATURATED
 from bn_tutorial.explorers.base import Explorer, choice, slider
 from bn_tutorial.network import Network, draw_parameters
@@ -76,7 +78,6 @@ class DepthExplorer(Explorer):
 
     Layers count from 1, so the activations of layer 1 are ``"tanh.0"`` of a snapshot, and the
     gradient is that of the loss with respect to them. A click on an upper panel chooses a layer.
-    The layers keep 40 MB of buffers.
 
     Parameters
     ----------
@@ -95,11 +96,20 @@ class DepthExplorer(Explorer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there are no two examples to probe.
     """
 
-    def __init__(self, dataset, *, recipe=None, probe=Record.probe, state=None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        recipe: Recipe | None = None,
+        probe: int = Record.probe,
+        state: dict | None = None,
+    ):
+        expect_kind("dataset", dataset, Dataset)
+        expect_kind("recipe", recipe, (Recipe, type(None)))
         probe = min(Record(probe=probe).probe, len(dataset.train))
         if probe < 2:
             raise ValueError(f"dataset: expected at least 2 training examples, got {probe}")
@@ -128,7 +138,7 @@ class DepthExplorer(Explorer):
             controls, flip="hidden_gain", presets=presets, state=state, size=(9.6, 4.2)
         )
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Send the batch through the present network and the plain one, and back: Numbers."""
         layer, norm = min(state["layer"], state["depth"]), state["norm"]
         return Numbers(
@@ -140,7 +150,6 @@ class DepthExplorer(Explorer):
 
     def _pass(self, state, layer, label):
         gain, depth = state["hidden_gain"], state["depth"]
-        # the lock is for the buffers, which a cell that calls compute shares with pages drawn ahead
         with np.errstate(all="ignore"):  # of what is inf
             return _summarize(*self._sources[label].there_and_back(gain, depth), layer)
 
@@ -197,7 +206,7 @@ class DepthExplorer(Explorer):
                 layer, _ = profile.ax.transData.inverted().transform((x, y))
                 self.state = {"layer": int(np.clip(round(layer), 1, self.state["depth"]))}
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say how large the gradients are, and what becomes of the activations."""
         state, layer = numbers.state, numbers.layer
         missing = f"There is no layer {state['layer']}. " if layer != state["layer"] else ""
@@ -209,7 +218,7 @@ class DepthExplorer(Explorer):
             f"Uniform guessing: loss {self.uniform:.2f} nats."
         )
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give the first gradient over the last, the share of saturated activations, the loss."""
         its, state = numbers.shown, numbers.state
         return {

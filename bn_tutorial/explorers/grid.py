@@ -1,12 +1,15 @@
 """A grid of runs, with batch norm and without: what is there, and what is still to be trained."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import fields
 from itertools import product
 
 import numpy as np
 
+from bn_tutorial._expect import expect_kind
 from bn_tutorial.recipe import Recipe
+from bn_tutorial.training import Run
 
 NORMS = {"plain": None, "batch norm": "batch"}
 SWEPT = ("learning_rate", "hidden_gain", "norm", "seed")
@@ -45,11 +48,12 @@ class Grid:
 
         Raises
         ------
-        ValueError
-            If they differ in anything but ``SWEPT``, have not two learning rates above 0 or not
-            both norms, or are for another vocabulary than one of so many symbols.
+        TypeError, ValueError
+            If they are no runs, differ in anything but ``SWEPT``, have not two learning rates
+            above 0 or not both norms, or are for another vocabulary than one of so many symbols.
         """
-        _check_runs(runs, symbols)
+        runs = list_runs(runs, symbols)
+        _check_runs(runs)
         rates, gains, _, seeds = zip(*map(_key, runs), strict=True)
         grid = cls(
             runs[0].recipe, sorted(set(rates)), sorted(set(gains)), list(dict.fromkeys(seeds))
@@ -118,16 +122,31 @@ def _key(run):
     return float(recipe.learning_rate), float(recipe.hidden_gain), recipe.norm, recipe.seed
 
 
-def _check_runs(runs, symbols):
+def list_runs(runs, symbols):
+    """Return runs as a list.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are something else, or for another vocabulary than one of so many symbols.
+    """
+    expect_kind("runs", runs, Iterable)
+    runs = list(runs)
+    for run in runs:
+        expect_kind("runs", run, Run)
+        if (there := len(run.parameters["output.bias"])) != symbols:
+            raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
+    return runs
+
+
+def _check_runs(runs):
     wanted = 'runs: expected those of a sweep over learning_rate and norm=[None, "batch"]'
     if not runs:
         raise ValueError(f"{wanted}, got none")
     for run in runs:
-        rate, there = run.recipe.learning_rate, len(run.parameters["output.bias"])
+        rate = run.recipe.learning_rate
         if callable(rate) or rate == 0:
             raise ValueError(f"{wanted}, each rate a number above 0, got {rate!r}")
-        if there != symbols:
-            raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
     for field in fields(Recipe):
         values = list(dict.fromkeys(getattr(run.recipe, field.name) for run in runs))
         if (

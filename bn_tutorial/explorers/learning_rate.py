@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -13,11 +14,13 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import smooth
 from bn_tutorial.explorers.base import LOCK, Explorer, choice, slider
 from bn_tutorial.explorers.grid import NORMS, Grid
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import sweep
+from bn_tutorial.training import Run, sweep
 
 RECIPE = Recipe(steps=2_000)
 EXPONENTS = [*np.arange(-3, -1, 1 / 3), *np.arange(-1, 1.01, 1 / 6)]  # finer where it gets hard
@@ -86,11 +89,20 @@ class LearningRateExplorer(Explorer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the runs are no such grid, or come with a recipe beside their own.
     """
 
-    def __init__(self, dataset, runs=None, *, recipe=None, state=None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        runs: Iterable[Run] | None = None,
+        *,
+        recipe: Recipe | None = None,
+        state: dict | None = None,
+    ):
+        expect_kind("dataset", dataset, Dataset)
+        expect_kind("recipe", recipe, (Recipe, type(None)))
         self._dataset, symbols = dataset, len(dataset.vocabulary)
         if runs is None:
             recipe = recipe or RECIPE
@@ -140,7 +152,7 @@ class LearningRateExplorer(Explorer):
 
     # controls -> compute -> draw
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Gather the losses of both networks, of those in training too: Numbers."""
         rates, gain, grid = self._rates(), state["hidden_gain"], self.grid
         finals = {
@@ -278,7 +290,7 @@ class LearningRateExplorer(Explorer):
             rate, _ = right.transData.inverted().transform((x, y))
             self.state = {"learning_rate": _nearest(self._rates(), rate)}
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say what becomes of both networks."""
         rate, gain = numbers.state["learning_rate"], numbers.state["hidden_gain"]
         low, high = self._axes[1].get_xlim()
@@ -319,7 +331,7 @@ class LearningRateExplorer(Explorer):
         still = "are missing" if self._job is None else "are still to come"
         return f" {lacking} of the grid's {len(self.grid)} runs {still}." if lacking else ""
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give both final losses."""
         return {
             label.replace(" ", "_"): f"{picked:.2f}" for label, picked in numbers.picked.items()

@@ -7,10 +7,13 @@ import numpy as np
 import torch
 
 from bn_tutorial import plots
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.evaluation import evaluate
 from bn_tutorial.explorers.base import Explorer, choice, slider
-from bn_tutorial.statistics import Statistics, calibrate, weigh_batches
+from bn_tutorial.statistics import Statistics, batch_variances, calibrate, weigh_batches
 from bn_tutorial.threads import one_blas_thread
+from bn_tutorial.training import Run
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
 POINTS = 250  # steps at which the running mean is drawn
@@ -51,11 +54,13 @@ class MomentumExplorer(Explorer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the run has no recorded statistics of one BatchNorm.
     """
 
-    def __init__(self, run, dataset, *, state=None):
+    def __init__(self, run: Run, dataset: Dataset, *, state: dict | None = None):
+        expect_kind("run", run, Run)
+        expect_kind("dataset", dataset, Dataset)
         if run.batch_mean is None or len(run.batch_mean) != 1 or len(run.loss) < 2:
             raise ValueError(
                 "run: expected one with one BatchNorm and the statistics of at least two batches "
@@ -66,7 +71,7 @@ class MomentumExplorer(Explorer):
         self._steps, self._units = mean.shape
         self._batches = {  # (T, 2 H): both sums in one product
             "std": np.hstack([mean, std]),
-            "variance": np.hstack([mean, std**2]),
+            "variance": np.hstack([mean, batch_variances(run)[0].numpy()]),
         }
         self._shown = np.unique(np.geomspace(1, self._steps, SHOWN).astype(int)) - 1  # steps ago
         self._ends = np.linspace(0, self._steps, min(POINTS, self._steps) + 1).astype(int)
@@ -90,7 +95,7 @@ class MomentumExplorer(Explorer):
         }
         super().__init__(controls, flip="momentum", presets=presets, state=state, size=(9, 5))
 
-    def compute(self, state):
+    def compute(self, state: dict) -> Numbers:
         """Weigh the recorded batches and evaluate. Any momentum from 0 to 1 will do: Numbers."""
         momentum = None if state["average"] == "cumulative" else state["momentum"]
         weights, left = weigh_batches(self._steps, momentum)
@@ -197,7 +202,7 @@ class MomentumExplorer(Explorer):
             control.options = list(zip(labels, MOMENTA, strict=True))
             control.value = state["momentum"]
 
-    def describe(self, numbers):
+    def describe(self, numbers: Numbers) -> str:
         """Say what the statistics remember, and what they are good for."""
         return (
             f"{self._memory(numbers)} Validation loss {numbers.running:.4f} with running "
@@ -218,6 +223,6 @@ class MomentumExplorer(Explorer):
         )
         return f"{name}: {half}, the start value still weighs {numbers.left:.2g}."
 
-    def key_numbers(self, numbers):
+    def key_numbers(self, numbers: Numbers) -> dict:
         """Give both losses."""
         return {"running": f"{numbers.running:.4f}", "calibrated": f"{self.calibrated:.4f}"}

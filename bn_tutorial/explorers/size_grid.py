@@ -1,6 +1,7 @@
 """Runs over norm, batch size and seed: whether they are complete, and what they end with."""
 
 import math
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from itertools import product
@@ -8,8 +9,11 @@ from itertools import product
 import numpy as np
 import torch
 
+from bn_tutorial._expect import expect_kind
+from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import probe, smooth
 from bn_tutorial.evaluation import evaluate, losses
+from bn_tutorial.explorers.grid import list_runs
 from bn_tutorial.recipe import Recipe
 from bn_tutorial.statistics import calibrate
 from bn_tutorial.threads import one_blas_thread
@@ -50,12 +54,14 @@ class SizeGrid:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the runs are no such grid.
     """
 
-    def __init__(self, runs, dataset):
-        _check(runs, len(dataset.vocabulary))
+    def __init__(self, runs: Iterable[Run], dataset: Dataset):
+        expect_kind("dataset", dataset, Dataset)
+        runs = list_runs(runs, len(dataset.vocabulary))
+        _check(runs)
         self.runs = {_key(run): run for run in runs}
         norms, sizes, seeds = (list(dict.fromkeys(v)) for v in zip(*self.runs, strict=True))
         self.norms = {label: norm for label, norm in NORMS.items() if norm in norms}
@@ -147,10 +153,10 @@ def _read_in_batches(run, split):
 # a reader's mistakes
 
 
-def _check(runs, symbols):
+def _check(runs):
     """Raise a ValueError that says so where runs are no grid of norms, sizes and seeds."""
     for run in runs:
-        _check_run(run, symbols)
+        _check_complete(run)
     keys = [_key(run) for run in runs]
     norms, sizes = {norm for norm, *_ in keys}, sorted({n for _, n, _ in keys})
     if len(sizes) < 2 or "batch" not in norms:
@@ -170,16 +176,12 @@ def _check(runs, symbols):
         raise ValueError(f"runs: expected each batch size with each norm, there is none of {names}")
 
 
-def _check_run(run, symbols):
-    if not isinstance(run, Run):
-        raise ValueError(f"{WANTED}, got {type(run).__name__} in it")
+def _check_complete(run):
     done, steps = len(run.loss), run.recipe.steps
     if not done or (done < steps and run.diverged_at is None):
         raise ValueError(
             f"{WANTED}, all complete, got {done:,} of {steps:,} steps with {_name(*_key(run))}"
         )
-    if (there := len(run.parameters["output.bias"])) != symbols:
-        raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
 
 
 def _check_alike(runs, free, where=""):

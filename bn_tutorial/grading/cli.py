@@ -17,10 +17,8 @@ WRONG_USE = 2
 EXPECTED = SubmissionsError, ResultsError, sandbox.SandboxError, tasks.AssignmentError
 
 
-def parser():
-    """Return the parser of the command line."""
-    main = argparse.ArgumentParser(prog="bn-tutorial", description="Tools of the course.")
-    commands = main.add_subparsers(required=True, metavar="COMMAND")
+def add_to(commands):
+    """Add ``grade`` to the commands of a parser."""
     grade = commands.add_parser(
         "grade",
         help="grade a folder of notebooks",
@@ -49,7 +47,7 @@ def parser():
             metavar="S",
             help=f"time for {meaning} (%(default)s)",
         )
-    return main
+    grade.set_defaults(run=run)
 
 
 def _cores():
@@ -72,20 +70,8 @@ def _seconds(text):
     return seconds
 
 
-def main(arguments=None):
-    """Run the command.
-
-    Parameters
-    ----------
-    arguments : list of str, optional
-        Those of the process, if not given.
-
-    Returns
-    -------
-    int
-        0; 2 where the command can't be carried out; 130 where it was interrupted.
-    """
-    options = parser().parse_args(arguments)
+def run(options):
+    """Carry out the command: its exit code, with a message where it can't be carried out."""
     try:
         return grade(options)
     except EXPECTED as error:
@@ -93,10 +79,6 @@ def main(arguments=None):
         return WRONG_USE
     except KeyboardInterrupt:  # once more, while it waited for those at work
         return INTERRUPTED
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"bn-tutorial: {where}{error.strerror or error}", file=sys.stderr)
-        return WRONG_USE
 
 
 def grade(options):

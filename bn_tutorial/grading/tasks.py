@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bn_tutorial import checks
+from bn_tutorial._files import ASSIGNMENTS
 from bn_tutorial.grading.notebook import NotebookError, cells_of, read_bytes
-
-SOURCE = Path(__file__).resolve().parents[2] / "notebooks" / "assignments" / "source"
 
 
 class AssignmentError(ValueError):
@@ -101,11 +100,11 @@ def load(name, master=None):
     AssignmentError
         If there is none of this name, or if it is not as the grader needs it.
     """
-    path = Path(master).resolve() if master else SOURCE / name / f"{name}.ipynb"
+    path = Path(master).resolve() if master else ASSIGNMENTS / name / f"{name}.ipynb"
     if not master and not (name.isidentifier() and path.is_file()):
-        known = ", ".join(sorted(p.stem for p in SOURCE.glob("*/*.ipynb"))) or "none here"
+        known = ", ".join(sorted(p.stem for p in ASSIGNMENTS.glob("*/*.ipynb"))) or "none here"
         raise AssignmentError(
-            f"assignment: expected one of those in {SOURCE} ({known}), got {name!r}; "
+            f"assignment: expected one of those in {ASSIGNMENTS} ({known}), got {name!r}; "
             "--master names a notebook elsewhere"
         )
     try:

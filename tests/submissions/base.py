@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bn_tutorial.grading.tasks import SOURCE
+from bn_tutorial._files import ASSIGNMENTS
 
-A1 = SOURCE / "A1" / "A1.ipynb"
+A1 = ASSIGNMENTS / "A1" / "A1.ipynb"
 ALL, WITHOUT_FORWARD = 14, 9  # points of the tests of A1, and without those of the forward pass
 FORWARD = "test_batch_norm_forward"
 NO_TASK = None  # a reason that is the whole submission's
