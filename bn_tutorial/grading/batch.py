@@ -45,33 +45,40 @@ def run(found, assignment, results, *, limits, confined, executor, progress=True
         If what the teacher has filled in can't be read.
     """
     handed_in, nobodys = found
+    by_hand = _marked_by_hand(handed_in, assignment, results)
+    keys = _keys(handed_in, assignment, limits, confined)
+    try:
+        interrupted = _grade_missing(
+            handed_in, keys, assignment, results, limits, confined, executor, progress
+        )
+    finally:
+        saved = {student: results.saved(name) for student, name in keys.items()}
+        rows = [
+            report.Row(one, saved.get(one.student), by_hand.get(one.student, {}))
+            for one in handed_in
+        ]
+        write_reports(rows, nobodys, assignment, results, confined=confined)
+    return rows, interrupted
+
+
+def _marked_by_hand(handed_in, assignment, results):
     by_hand = results.marked_by_hand(assignment.texts)
     if gone := by_hand.keys() - {one.student for one in handed_in}:
         raise ResultsError(
             f"{results.path / 'grades.csv'}: expected only students who have handed in something, "
             f"got points by hand for {', '.join(sorted(gone))}: move the file away to start anew"
         )
+    return by_hand
+
+
+def _keys(handed_in, assignment, limits, confined):
+    """Return student -> name of the results, where there is something to grade."""
     grader = version()
-    keys = {
+    return {
         one.student: key(one.submission, assignment, limits, confined, grader)
         for one in handed_in
         if one.submission
     }
-    try:
-        interrupted = _grade_missing(
-            handed_in, keys, assignment, results, limits, confined, executor, progress
-        )
-    finally:
-        rows = [
-            report.Row(
-                one,
-                results.saved(keys[one.student]) if one.submission else None,
-                by_hand.get(one.student, {}),
-            )
-            for one in handed_in
-        ]
-        write_reports(rows, nobodys, assignment, results, confined=confined)
-    return rows, interrupted
 
 
 def write_reports(rows, nobodys, assignment, results, *, confined):

@@ -158,7 +158,7 @@ def disturbing():
     framed = "struct.pack('>I', len(data)) + data"
     message = (
         "import json, struct\n"
-        "data = {'id': '0' * 16, 'value': 1, 'points': 5, 'passed': True}\n"
+        "data = {'id': '0' * 16, 'value': 1, 'changed': [], 'points': 5, 'passed': True}\n"
         "data = json.dumps(data).encode()"
     )
     result = (
