@@ -15,36 +15,17 @@ from bn_tutorial.grading.box import wire, worker
 # values
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        True,
-        3,
-        -(2**62),
-        0.1,
-        math.inf,
-        -math.inf,
-        "text",
-        [],
-        [1, (2.5, "x")],
-        {"a": 1, 3: [None]},
-        {(0, 1): 2.0},
-        ...,
-        torch.tensor(1.5),
-        torch.rand(3, 4, dtype=torch.float64),
-        torch.rand(2, 0, 3),
-        torch.tensor([math.nan, math.inf, -math.inf, -0.0]),
-        torch.rand(4, 3).T,
-        torch.tensor([[1, -2]]),
-        torch.tensor([True, False]),
-        torch.tensor([255], dtype=torch.uint8),
-        torch.rand(5).half(),
-        torch.rand(5).bfloat16(),
-        torch.finfo(torch.float64).tiny,
-    ],
-    ids=lambda value: type(value).__name__,
-)
+VALUES = [
+    *(None, True, 3, -(2**62), 0.1, math.inf, -math.inf, torch.finfo(torch.float64).tiny),
+    *("text", [], [1, (2.5, "x")], {"a": 1, 3: [None]}, {(0, 1): 2.0}, ...),
+    *(torch.tensor(1.5), torch.tensor([[1, -2]]), torch.tensor([True, False])),
+    *(torch.tensor([math.nan, math.inf, -math.inf, -0.0]), torch.tensor([255], dtype=torch.uint8)),
+    *(torch.rand(3, 4, dtype=torch.float64), torch.rand(2, 0, 3), torch.rand(4, 3).T),
+    *(torch.rand(5).half(), torch.rand(5).bfloat16()),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_values_come_back_as_they_were(value):
     payload = wire.pack({"value": wire.encode(value)})
     back = wire.decode(wire.unpack(payload[wire.HEADER.size :])["value"])
@@ -123,35 +104,17 @@ def tensor(shape, dtype, data):
     return {"tensor": {"shape": shape, "dtype": dtype, "data": data}}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        tensor([2], "float32", [1.0]),
-        tensor([2**40], "float32", []),
-        tensor([-1], "float32", [1.0]),
-        tensor([1], "object", [1.0]),
-        tensor([1], "int8", [300]),
-        tensor([1], "bool", [1]),
-        tensor([1], "float32", [[1.0]]),
-        tensor([1], "float32", [True]),
-        tensor(True, "float32", []),
-        {"tensor": []},
-        {"linear": [1, 2]},
-        {"linear": []},
-        {"batch_norm": {}},
-        {"float": "1"},
-        {"float": []},
-        {"object": 3},
-        {"dict": [[1]]},
-        {"dict": [[[], 1]]},
-        {},
-        {"a": 1, "b": 2},
-        "x" * 20_000,
-        2**64,
-        [0] * 60_000,
-    ],
-    ids=lambda data: str(data)[:50],
-)
+WRONG = [
+    *(tensor([2], "float32", [1.0]), tensor([2**40], "float32", []), tensor(True, "float32", [])),
+    *(tensor([-1], "float32", [1.0]), tensor([1], "object", [1.0]), tensor([1], "int8", [300])),
+    *(tensor([1], "bool", [1]), tensor([1], "float32", [[1.0]]), tensor([1], "float32", [True])),
+    *({"tensor": []}, {"linear": [1, 2]}, {"linear": []}, {"batch_norm": {}}, {"float": "1"}),
+    *({"float": []}, {"object": 3}, {"dict": [[1]]}, {"dict": [[[], 1]]}, {}, {"a": 1, "b": 2}),
+    *("x" * 20_000, 2**64, [0] * 60_000),
+]
+
+
+@pytest.mark.parametrize("data", WRONG, ids=lambda data: str(data)[:50])
 def test_a_wrong_message_is_refused(data):
     with pytest.raises(wire.WireError, match="expected"):
         wire.decode(data)
@@ -182,19 +145,13 @@ def test_a_proxy_raises_what_the_function_raised():
     assert not isinstance(exception({"type": "SystemExit", "message": ""}), SystemExit)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {},
-        {"value": {"tensor": 3}},
-        {"error": 3},
-        {"error": {"type": 1}},
-        {"value": 1, "changed": 3},
-        {"value": 1, "changed": [[7, 1]]},
-        {"value": 1, "changed": [["0", 1]]},
-    ],
-    ids=str,
-)
+NO_ANSWERS = [
+    *({}, {"value": {"tensor": 3}}, {"error": 3}, {"error": {"type": 1}}),
+    *({"value": 1, "changed": changed} for changed in (3, [[7, 1]], [["0", 1]])),
+]
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS, ids=str)
 def test_an_answer_that_is_none_is_a_failure(answer):
     proxy = Proxy(lambda request: answer, "f")
     with pytest.raises(Exception, match="messages"):
