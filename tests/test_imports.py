@@ -48,6 +48,7 @@ ALLOWED = NUMERICS | {
 CONFINED = {
     "matplotlib": {"plots", "explorers"},
     "ipywidgets": {"explorers"},
+    "jinja2": {"grading"},
     "anywidget": {"explorers"},
     "numba": {"layers"},
 }
