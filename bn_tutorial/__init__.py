@@ -20,9 +20,10 @@ from bn_tutorial.diagnostics import (
 from bn_tutorial.evaluation import evaluate, logits
 from bn_tutorial.loss_ledger import ledger
 from bn_tutorial.recipe import Recipe, StepDecay
+from bn_tutorial.run import Record, Run, Snapshot
 from bn_tutorial.sampling import sample_words
 from bn_tutorial.statistics import Statistics, calibrate, running_statistics
-from bn_tutorial.training import Record, Run, Snapshot, sweep, train
+from bn_tutorial.training import sweep, train
 
 __all__ = [
     "Dataset",

@@ -1,7 +1,7 @@
 """What an argument must be: the checks that every public entrance shares, and their one wording."""
 
-import math
 import re
+from math import inf, isfinite
 from numbers import Integral, Real
 
 # spoken with a vowel first: "an int", "an ndarray", but "a Unit"
@@ -9,21 +9,8 @@ VOWEL = re.compile(r"[aeio]|u(?!ni|se)|ndarray", re.IGNORECASE)
 
 
 def expect_kind(name: str, value: object, kind: type | tuple[type, ...]) -> None:
-    """Refuse an object of another kind.
+    """Raise a TypeError for an object of another kind.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : object
-    kind : type or tuple of types
-
-    Raises
-    ------
-    TypeError
-
-    Examples
-    --------
     >>> expect_kind("words", 5, list)
     Traceback (most recent call last):
     ...
@@ -36,82 +23,41 @@ def expect_kind(name: str, value: object, kind: type | tuple[type, ...]) -> None
 
 
 def expect_integer(
-    name: str, value: object, least: int | None = None, most: int | None = None, *, why: str = ""
+    name: str, value: object, least: float = -inf, most: float = inf, *, why: str = ""
 ) -> int:
-    """Return an integer, Python's or NumPy's, as an int.
+    """Return an integer, Python's or NumPy's, as an int; raise a ValueError for anything else.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : object
-    least, most : int, optional
-    why : str
-        Follows them in the message, such as ``" with batch norm"``.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        Also for a bool.
-
-    Examples
-    --------
     >>> expect_integer("batch_size", 1, 2, why=" with batch norm")
     Traceback (most recent call last):
     ...
     ValueError: batch_size: expected an integer of at least 2 with batch norm, got 1
     """
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    if is_integer and (least is None or value >= least) and (most is None or value <= most):
+    if is_integer and least <= value <= most:
         return int(value)
     raise ValueError(f"{name}: expected an integer{_within(least, most)}{why}, got {value!r}")
 
 
-def expect_number(
-    name: str, value: object, least: float | None = None, most: float | None = None
-) -> float:
-    """Return a finite number, such as an int, a fraction or one of NumPy's, as a float.
+def expect_number(name: str, value: object, least: float = -inf, most: float = inf) -> float:
+    """Return an int, a fraction or one of NumPy's as a float; raise a ValueError for anything else.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : object
-    least, most : float, optional
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        Also for a bool.
-
-    Examples
-    --------
     >>> expect_number("momentum", 1.5, 0, 1)
     Traceback (most recent call last):
     ...
     ValueError: momentum: expected a finite number of at least 0 and at most 1, got 1.5
     """
-    low, high = -math.inf if least is None else least, math.inf if most is None else most
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             number = float(value)
         except OverflowError:  # an integer too large for a float
-            number = math.inf
-        if math.isfinite(number) and low <= number <= high:
+            number = inf
+        if isfinite(number) and least <= number <= most:
             return number
     raise ValueError(f"{name}: expected a finite number{_within(least, most)}, got {value!r}")
 
 
 def _within(least, most):
-    bounds = [f"at {end} {x}" for end, x in (("least", least), ("most", most)) if x is not None]
+    bounds = [f"at {end} {x}" for end, x in (("least", least), ("most", most)) if isfinite(x)]
     return f" of {' and '.join(bounds)}" if bounds else ""
 
 

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from bn_tutorial._expect import expect_integer, expect_kind, expect_number
 from bn_tutorial.network import Network
+from bn_tutorial.run import Run, Snapshot, take_snapshot
 from bn_tutorial.statistics import Statistics, check_statistics
-from bn_tutorial.training import Run, Snapshot, take_snapshot
 
 SATURATED = 0.97  # |tanh| beyond this passes back less than 6% of the gradient
 

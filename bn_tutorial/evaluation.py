@@ -9,9 +9,9 @@ from torch import Tensor
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Split
 from bn_tutorial.network import Network
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import CHUNK, Statistics, check_statistics
 from bn_tutorial.threads import one_blas_thread
-from bn_tutorial.training import Run
 
 
 def logits(run: Run, contexts: Tensor, statistics: Statistics | None = None) -> Tensor:

@@ -59,14 +59,13 @@ def _tanh_of_type(x):
     one = type(end)(1)
 
     def tanh(x):
-        z = min(max(x, -end), end)
+        z = min(max(x, -end), end)  # nan stays nan: both return their first argument then
         p, q = numerator[0], denominator[0]
         for i in range(1, len(numerator)):
             p = p * (z * z) + numerator[i]
             q = q * (z * z) + denominator[i]
         y = min(max(z * p / q, -one), one)
-        y = one if x > end else -one if x < -end else y  # exactly 1: no gradient passes
-        return y if x == x else x  # nan stays nan
+        return one if x > end else -one if x < -end else y  # exactly 1: no gradient passes
 
     return tanh
 

@@ -137,30 +137,29 @@ class Network:
 
     def losses(self, contexts: ndarray, targets: ndarray) -> ndarray:
         """Return the loss of every example of a batch: (B, T) and (B,) -> (B,), in nats."""
-        a = self._room_for(len(contexts))
-        with one_blas_thread:
-            self._layers.forward(self._parameters, self._structure, contexts, a)
-            self._layers.cross_entropy(a.logits, targets, a.losses)
+        a = self._forward(contexts)
+        self._layers.cross_entropy(a.logits, targets, a.losses)
         return a.losses.copy()
 
     def logits(self, contexts: ndarray) -> ndarray:
         """Return what the network answers to a batch: (B, T) -> (B, V)."""
-        a = self._room_for(len(contexts))
-        with one_blas_thread:
-            self._layers.forward(self._parameters, self._structure, contexts, a)
-        return a.logits.copy()
+        return self._forward(contexts).logits.copy()
 
     def there_and_back(self, contexts: ndarray, targets: ndarray) -> Pass:
         """Send a batch (B, T), (B,) through the network, and the gradient of its loss back."""
-        layers, a = self._layers, self._room_for(len(contexts), keep=True)
+        layers, a = self._layers, self._forward(contexts, keep=True)
+        outputs = self._name(a.embedding, a.outputs, a.logits.copy())
+        layers.cross_entropy(a.logits, targets, a.losses)
         with one_blas_thread:
-            layers.forward(self._parameters, self._structure, contexts, a)
-            logits = a.logits.copy()
-            layers.cross_entropy(a.logits, targets, a.losses)
             layers.backward(self._parameters, self._gradients, self._structure, contexts, a)
-        outputs = self._name(a.embedding, a.outputs, logits)
         output_gradients = self._name(a.dembedding, a.gradients, a.logits)
         return Pass(a.losses, outputs, output_gradients, copied(self._gradients.by_name()))
+
+    def _forward(self, contexts, keep=False):
+        a = self._room_for(len(contexts), keep)
+        with one_blas_thread:
+            self._layers.forward(self._parameters, self._structure, contexts, a)
+        return a
 
     def _name(self, embedding, kept, logits):
         """Name what was kept of each layer, in the order of the layers: dict of str to Tensor."""

@@ -5,8 +5,8 @@ import torch
 from bn_tutorial._expect import expect_integer, expect_kind
 from bn_tutorial.data import Vocabulary
 from bn_tutorial.evaluation import logits
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import Statistics
-from bn_tutorial.training import Run
 
 LONGEST = 30  # symbols; a network that never ends a word is cut off here
 

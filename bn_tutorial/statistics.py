@@ -9,8 +9,8 @@ from torch import Tensor
 from bn_tutorial._expect import expect_kind, expect_number
 from bn_tutorial.data import Split
 from bn_tutorial.network import Network
+from bn_tutorial.run import Run
 from bn_tutorial.threads import one_blas_thread
-from bn_tutorial.training import Run
 
 CHUNK = 512  # examples that go through a network at once: they stay in the cache
 KEPT = 2**24  # numbers between two layers that are kept, 128 MB; the rest is computed again

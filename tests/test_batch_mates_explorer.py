@@ -191,7 +191,7 @@ def test_the_left_panel_shows_the_unit(explorer, run, dataset, change):
     for text in explorer._unit.ticks:
         in_its_units = mean + text.get_position()[0] * std
         assert float(text.get_text()) == pytest.approx(in_its_units, abs=0.0501)
-    (left, right), _ = explorer._axes[0].get_xlim(), explorer._axes[0].get_ylim()
+    (left, right), _ = explorer.figure.axes[0].get_xlim(), explorer.figure.axes[0].get_ylim()
     assert left < dots[..., 0].min() < dots[..., 0].max() < right
 
 
@@ -206,7 +206,7 @@ def test_x_stands_where_x_hat_would_with_the_calibrated_statistics(dataset):
 @pytest.mark.parametrize("change", STATES, ids=str)
 def test_the_right_panel_shows_the_prediction(explorer, dataset, change):
     explorer.state = change
-    numbers, state, ax = explorer.numbers, explorer.state, explorer._axes[1]
+    numbers, state, ax = explorer.numbers, explorer.state, explorer.figure.axes[1]
     labels = [label.get_text() for label in ax.get_xticklabels()]
     shown = dataset.vocabulary.encode("".join(labels)).tolist()
     assert len(set(shown)) == 8
@@ -288,7 +288,7 @@ def test_presets_drag_a_mate_and_let_go(explorer):
 
 def click(explorer, x, row):
     """Click at a place of the left panel's axes, as the browser reports it."""
-    pixels = explorer._axes[0].transData.transform([x, row])
+    pixels = explorer.figure.axes[0].transData.transform([x, row])
     width, height = explorer.figure.canvas.get_width_height()
     explorer._heard(None, {"click": [pixels[0] / width, pixels[1] / height]}, [])
 

@@ -71,7 +71,7 @@ def test_what_is_no_finite_number_is_refused(value):
     ("value", "bounds", "words"),
     [
         (-1, (0,), "at least 0"),
-        (2, (None, 1), "at most 1"),
+        (2, (-math.inf, 1), "at most 1"),
         (2, (0, 1), "at least 0 and at most 1"),
     ],
 )

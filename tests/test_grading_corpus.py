@@ -11,9 +11,9 @@ import submissions
 
 from bn_tutorial import cli
 from bn_tutorial.grading import sandbox, tasks
-from bn_tutorial.grading.folder import find
 from bn_tutorial.grading.report import feedback_name
-from bn_tutorial.grading.results import Folder, key, version
+from bn_tutorial.grading.results import ResultsFolder, key, version
+from bn_tutorial.grading.submissions import find_submissions
 
 pytestmark = pytest.mark.usefixtures("sandbox_here")
 # names of all cases, for pytest's list; the real port and paths are known only later
@@ -21,7 +21,7 @@ NAMES = list(submissions.cases(0, Path("x"), Path("x/x")))
 
 
 def running(mark):
-    """Give the processes that have this text in their command line."""
+    """Return the processes that have this text in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -71,10 +71,10 @@ def pages(graded):
 
 @pytest.fixture(scope="module")
 def results(graded, rows):
-    """Give the results of each student's tasks, by their names."""
+    """Return the results of each student's tasks, by their names."""
     assignment = tasks.load("A1")
-    folder = Folder(graded["folder"] / "out", "A1")
-    found, _ = find(graded["folder"] / "submissions", assignment.parts)
+    folder = ResultsFolder(graded["folder"] / "out", "A1")
+    found, _ = find_submissions(graded["folder"] / "submissions", assignment.parts)
     limits = sandbox.Limits(call=3.0)
     return {
         one.student: {

@@ -25,10 +25,11 @@ NUMERICS = {
     "loss_ledger": {"_expect"},
     "arrays": {"recipe"},
     "network": {"_expect", "arrays", "layers", "recipe", "threads"},
-    "training": {"_expect", "data", "recipe", "network", "parallel", "threads"},
+    "run": {"_expect", "network", "recipe"},
 }
 BELOW = set(NUMERICS)
 NUMERICS |= {
+    "training": BELOW,
     "statistics": BELOW,
     "evaluation": BELOW | {"statistics"},
     "diagnostics": BELOW | {"statistics"},
@@ -47,6 +48,7 @@ ALLOWED = NUMERICS | {
 CONFINED = {
     "matplotlib": {"plots", "explorers"},
     "ipywidgets": {"explorers"},
+    "jinja2": {"grading"},
     "anywidget": {"explorers"},
     "numba": {"layers"},
 }

@@ -31,6 +31,7 @@ class UnitPanel:
     """
 
     def __init__(self, ax, reach):
+        self.ax = ax
         self.joins, self.dots = plot_normalization(ax, [], [])
         ax.plot([-1, 0, 1], [CALIBRATED] * 3, "|--", color=plots.ORANGE, markersize=11)
         (self.spread,) = ax.plot([], [], "|-", color=plots.BLUE, markersize=11, linewidth=2)
@@ -81,7 +82,7 @@ class PredictionPanel:
     """The probabilities of a few symbols, with what they are to be compared with."""
 
     def __init__(self, ax, symbols, batches):
-        zeros = np.zeros(symbols)
+        self.ax, zeros = ax, np.zeros(symbols)
         drawn = plot_probabilities(
             ax,
             [""] * symbols,
@@ -92,6 +93,13 @@ class PredictionPanel:
         ax.set(ylim=(0, 1))
         self.bars, (self.ranges,), self.marks = drawn.bars, drawn.ranges.values(), drawn.marks
         self.artists = [*self.bars, self.ranges, *self.marks.values()]
+
+    def name(self, symbols, really, context):
+        """Name the symbols, with the one that really came next after the context in bold."""
+        self.ax.set_xticks(range(len(symbols)), symbols)
+        for label in self.ax.get_xticklabels():
+            label.set_weight("bold" if label.get_text() == really else "normal")
+        self.ax.set_xlabel(f"next symbol after '{context}' (really: '{really}')")
 
     def show(self, probabilities, ranges, **marks):
         """Show probabilities (symbols,), the ends of their ranges (2, symbols) and marks."""

@@ -14,7 +14,7 @@ from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.marks import CutSteps
 from bn_tutorial.explorers.probe import NORMS, Probe
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import Record, Run
+from bn_tutorial.run import Record, Run
 
 DRAWN = "step 0, as drawn"  # among the labels of the runs
 FAN_IN_6, FAN_IN_100 = (5 / 3) / 6**0.5, (5 / 3) / 10  # tanh's gain for these fan-ins

@@ -12,8 +12,8 @@ from bn_tutorial.explorers._batch_mates_panels import PredictionPanel, UnitPanel
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.network import Network
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import calibrate
-from bn_tutorial.training import Run
 
 EXAMPLES = {"inm": "e", "ous": ".", ".sc": "r", "oti": "c"}  # from words of the validation split
 BATCH_SIZES = (4, 8, 16, 64)
@@ -230,7 +230,7 @@ class BatchMatesExplorer(Explorer):
 
     def build(self, figure, numbers):
         """Draw both panels. All of it moves but axes, rows and the calibrated mean and std."""
-        left, right = self._axes = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.75, 1]})
+        left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.75, 1]})
         reach = np.abs((self._train_x - self._mean) / self._scale).max() + max(SHIFTS) + 0.2
         self._unit = UnitPanel(left, reach)
         self._prediction = PredictionPanel(right, min(SHOWN, len(self._vocabulary)), BATCHES)
@@ -261,13 +261,9 @@ class BatchMatesExplorer(Explorer):
 
     def set_scene(self, numbers):
         """Name the symbols, with the one that really came next in bold."""
-        context, ax = numbers.state["example"], self._axes[1]
-        shown, target = self._shown[context], self._targets[context]
-        ax.set_xticks(range(len(shown)), self._vocabulary.decode(shown))
-        for label, symbol in zip(ax.get_xticklabels(), shown, strict=True):
-            label.set_weight("bold" if symbol == target else "normal")
-        really = self._vocabulary.symbols[target]
-        ax.set_xlabel(f"next symbol after '{context}' (really: '{really}')")
+        context = numbers.state["example"]
+        symbols, target = self._vocabulary.symbols, self._targets[context]
+        self._prediction.name([symbols[k] for k in self._shown[context]], symbols[target], context)
 
     def arrange(self, state):
         """Take the last mate where the batch is too small for the one that was chosen."""
@@ -275,7 +271,7 @@ class BatchMatesExplorer(Explorer):
 
     def clicked(self, x, y):
         """Take the example whose dot is nearest, to drag it from where it stands."""
-        left = self._axes[0]
+        left = self._unit.ax
         if not left.bbox.contains(x, y):
             return
         dots = left.transData.transform(self.joins(self.numbers).reshape(-1, 2))  # (2 B, 2)

@@ -12,7 +12,7 @@ from bn_tutorial.explorers._batch_size_panels import LossPanels, NoisePanels, ma
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.size_grid import SizeGrid
-from bn_tutorial.training import Run
+from bn_tutorial.run import Run
 
 DRAWN = 2_000  # batches of each size whose statistics are counted
 SEED = 23

@@ -12,8 +12,8 @@ from bn_tutorial.evaluation import losses
 from bn_tutorial.explorers._calibration_panels import plot_excess, plot_sideways, plot_spread
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import calibrate, running_statistics
-from bn_tutorial.training import Run
 
 SIZES = [2**k for k in range(1, 11)]  # of a batch: 2 to 1,024
 DRAWS = 32_768  # examples drawn from each split, cut into batches of every size

@@ -1,8 +1,27 @@
 """Controls of an explorer: sliders, menus and buttons, and the values that they take."""
 
 import ipywidgets
+import traitlets
+
+from bn_tutorial.explorers.picture import LOCK
 
 NAMED = {"description_width": "initial"}
+
+
+class State(traitlets.Dict):
+    """The values of all controls: dict. A part of it may be set, and the rest stays."""
+
+    def get(self, explorer, cls=None):
+        with LOCK:  # not while a move goes on; and a copy, for its owner to change
+            return dict(super().get(explorer, cls))
+
+    def set(self, explorer, value):
+        with LOCK:
+            explorer.move(value)
+
+    def follow(self, explorer, value):
+        """Take on what the controls say, and tell observers."""
+        super().set(explorer, value)
 
 
 def slider(description, values, value, text="{:g}"):

@@ -15,7 +15,7 @@ from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.probe import NORMS, Probe
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import Record
+from bn_tutorial.run import Record
 
 LECUN, KAIMING = 1 / 10, 5 / 3 / 10  # 1 and tanh's 5/3, over the root of a fan-in of 100
 GAINS = (0.01, 0.0125, 0.016, 0.02, 0.025, 0.032, 0.04, 0.05, 0.063, 0.08, LECUN, 0.125, KAIMING)

@@ -7,31 +7,14 @@ from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 
 import ipywidgets
-import traitlets
 
 from bn_tutorial._expect import expect_kind
-from bn_tutorial.explorers.controls import button, check_value, panel, positions
+from bn_tutorial.explorers.controls import State, button, check_value, panel, positions
 from bn_tutorial.explorers.picture import LOCK, Picture
 from bn_tutorial.explorers.renderer import Renderer
 
 PAUSE = 0.002  # seconds between two pages drawn ahead, in which a move that waits gets its turn
 TURN = threading.Lock()  # of the explorers that draw ahead: a move waits for one of them only
-
-
-class State(traitlets.Dict):
-    """The values of all controls: dict. A part of it may be set, and the rest stays."""
-
-    def get(self, explorer, cls=None):
-        with LOCK:  # not while a move goes on; and a copy, for its owner to change
-            return dict(super().get(explorer, cls))
-
-    def set(self, explorer, value):
-        with LOCK:
-            explorer.move(value)
-
-    def follow(self, explorer, value):
-        """Take on what the controls say, and tell observers."""
-        super().set(explorer, value)
 
 
 class Explorer(ipywidgets.VBox):

@@ -19,7 +19,7 @@ from bn_tutorial.explorers.grid import NORMS, Grid
 from bn_tutorial.explorers.marks import over_seeds
 from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import Run
+from bn_tutorial.run import Run
 
 RECIPE = Recipe(steps=2_000)
 EXPONENTS = [*np.arange(-3, -1, 1 / 3), *np.arange(-1, 1.01, 1 / 6)]  # finer where it gets hard

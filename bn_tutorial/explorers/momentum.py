@@ -13,9 +13,9 @@ from bn_tutorial.evaluation import evaluate
 from bn_tutorial.explorers._momentum_panels import plot_bars, plot_tracking, plot_weights
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import Statistics, batch_variances, calibrate, weigh_batches
 from bn_tutorial.threads import one_blas_thread
-from bn_tutorial.training import Run
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
 POINTS = 250  # steps at which the running mean is drawn

@@ -5,7 +5,7 @@ import math
 import torch
 
 from bn_tutorial.network import Network, draw_parameters
-from bn_tutorial.training import Record
+from bn_tutorial.run import Record
 
 NORMS = {"plain": None, "batch norm": "batch", "layer norm": "layer"}
 

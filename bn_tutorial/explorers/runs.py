@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.training import Run
+from bn_tutorial.run import Run
 
 
 def list_runs(runs, symbols):

@@ -15,9 +15,9 @@ from bn_tutorial.diagnostics import smooth
 from bn_tutorial.evaluation import evaluate, losses
 from bn_tutorial.explorers import probe
 from bn_tutorial.explorers.runs import check_alike, list_runs
+from bn_tutorial.run import Run
 from bn_tutorial.statistics import calibrate
 from bn_tutorial.threads import one_blas_thread
-from bn_tutorial.training import Run
 
 NORMS = {label: probe.NORMS[label] for label in ("batch norm", "layer norm", "plain")}
 STATISTICS = ("calibrated", "batch")

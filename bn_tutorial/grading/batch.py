@@ -9,21 +9,21 @@ from multiprocessing import get_context, parent_process
 
 from bn_tutorial.grading import report
 from bn_tutorial.grading.grade import grade
-from bn_tutorial.grading.process import SandboxError
 from bn_tutorial.grading.results import ResultsError, key, version
+from bn_tutorial.grading.sandbox import SandboxError
 
 CONNECT = "10s"  # to wait for a scheduler
 
 
-def run(found, assignment, folder, *, limits, confined, executor, progress=True):
+def run(found, assignment, results, *, limits, confined, executor, progress=True):
     """Grade what is not graded yet and write the reports.
 
     Parameters
     ----------
     found : tuple of (list of HandedIn, list of str)
-        From ``folder.find``.
+        From ``submissions.find_submissions``.
     assignment : Assignment
-    folder : results.Folder
+    results : ResultsFolder
     limits : Limits
     confined : bool
         Whether the students' code runs in a sandbox.
@@ -45,52 +45,55 @@ def run(found, assignment, folder, *, limits, confined, executor, progress=True)
         If what the teacher has filled in can't be read.
     """
     handed_in, nobodys = found
-    by_hand = folder.marked_by_hand(assignment.texts)
+    by_hand = _marked_by_hand(handed_in, assignment, results)
+    keys = _keys(handed_in, assignment, limits, confined)
+    try:
+        interrupted = _grade_missing(
+            handed_in, keys, assignment, results, limits, confined, executor, progress
+        )
+    finally:
+        saved = {student: results.saved(name) for student, name in keys.items()}
+        rows = [
+            report.Row(one, saved.get(one.student), by_hand.get(one.student, {}))
+            for one in handed_in
+        ]
+        write_reports(rows, nobodys, assignment, results, confined=confined)
+    return rows, interrupted
+
+
+def _marked_by_hand(handed_in, assignment, results):
+    by_hand = results.marked_by_hand(assignment.texts)
     if gone := by_hand.keys() - {one.student for one in handed_in}:
         raise ResultsError(
-            f"{folder.path / 'grades.csv'}: expected only students who have handed in something, "
+            f"{results.path / 'grades.csv'}: expected only students who have handed in something, "
             f"got points by hand for {', '.join(sorted(gone))}: move the file away to start anew"
         )
+    return by_hand
+
+
+def _keys(handed_in, assignment, limits, confined):
+    """Return student -> name of the results, where there is something to grade."""
     grader = version()
-    keys = {
+    return {
         one.student: key(one.submission, assignment, limits, confined, grader)
         for one in handed_in
         if one.submission
     }
-    try:
-        interrupted = _grade_missing(
-            handed_in, keys, assignment, folder, limits, confined, executor, progress
-        )
-    finally:
-        rows = [
-            report.Row(
-                one,
-                folder.saved(keys[one.student]) if one.submission else None,
-                by_hand.get(one.student, {}),
-            )
-            for one in handed_in
-        ]
-        write_reports(rows, nobodys, assignment, folder, confined=confined)
-    return rows, interrupted
 
 
-def write_reports(rows, nobodys, assignment, folder, *, confined):
+def write_reports(rows, nobodys, assignment, results, *, confined):
     """Write grades.csv, the feedback pages and summary.html."""
-    folder.write("grades.csv", report.grades(rows, assignment))
-    done = [row for row in rows if row.total(assignment) is not None]
-    folder.feedback({
-        report.feedback_name(row.handed_in.student): report.feedback(row, assignment)
-        for row in done
-    })  # fmt: skip
+    results.write("grades.csv", report.grades(rows, assignment))
+    results.feedback({row.page: report.feedback(row, assignment) for row in rows if row.done})
     page = report.summary(rows, assignment, nobodys, confined=confined)
-    folder.write("summary.html", page)
+    results.write("summary.html", page)
 
 
-def _grade_missing(handed_in, keys, assignment, folder, limits, confined, executor, progress):
-    """Grade the submissions without saved results; say whether that was interrupted."""
+def _grade_missing(handed_in, keys, assignment, results, limits, confined, executor, progress):
+    """Grade the submissions without saved results; return whether that was interrupted."""
     waiting = {}  # of identical files, one is graded
     for one in handed_in:
-        if one.submission and folder.saved(keys[one.student]) is None:
+        if one.submission and results.saved(keys[one.student]) is None:
             waiting.setdefault(keys[one.student], one.submission)
     finished = len(handed_in) - sum(keys.get(one.student) in waiting for one in handed_in)
     same = {k: sum(other == k for other in keys.values()) for k in waiting}
@@ -103,7 +106,7 @@ def _grade_missing(handed_in, keys, assignment, folder, limits, confined, execut
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for job in done:
-                    folder.save(jobs[job], job.result())
+                    results.save(jobs[job], job.result())
                     bar.update(same[jobs[job]])
         except KeyboardInterrupt:
             return True
@@ -112,17 +115,17 @@ def _grade_missing(handed_in, keys, assignment, folder, limits, confined, execut
                 "a grading process was ended from outside; the same command again goes on from here"
             ) from None
         finally:
-            _give_up(jobs, folder)
+            _give_up(jobs, results)
     return False
 
 
-def _give_up(jobs, folder):
+def _give_up(jobs, results):
     """Cancel what has not begun, and keep what is at work or finished."""
     running = [job for job in jobs if not job.cancel()]
     wait(running)
     for job in running:
         if not job.cancelled() and job.exception() is None:
-            folder.save(jobs[job], job.result())
+            results.save(jobs[job], job.result())
 
 
 @contextmanager
@@ -135,7 +138,7 @@ def _bar(total, finished, progress):
 
 @contextmanager
 def processes(count):
-    """Give an executor of processes on this machine, which end with this one.
+    """Yield an executor of processes on this machine, which end with this one.
 
     Parameters
     ----------
@@ -160,7 +163,7 @@ def _end_with_parent():
 
 @contextmanager
 def cluster(address):
-    """Give an executor of a Dask cluster's workers.
+    """Yield an executor of a Dask cluster's workers.
 
     Parameters
     ----------

@@ -4,19 +4,17 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from bn_tutorial.grading import batch, report, sandbox, tasks
-from bn_tutorial.grading.folder import FolderError, find
-from bn_tutorial.grading.process import SandboxError
-from bn_tutorial.grading.results import Folder, ResultsError
+from bn_tutorial.grading.results import ResultsError, ResultsFolder
+from bn_tutorial.grading.submissions import SubmissionsError, find_submissions
 
 INTERRUPTED = 130  # as shells have it
 WRONG_USE = 2
-EXPECTED = FolderError, ResultsError, SandboxError, tasks.AssignmentError
+EXPECTED = SubmissionsError, ResultsError, sandbox.SandboxError, tasks.AssignmentError
 
 
 def add_to(commands):
@@ -103,17 +101,17 @@ def grade(options):
     )
     assignment = tasks.load(options.assignment, options.master)
     _check_apart(options.submissions, options.out)
-    found = find(options.submissions, assignment.parts)
-    folder = Folder(options.out, assignment.name)
+    found = find_submissions(options.submissions, assignment.parts)
+    results = ResultsFolder(options.out, assignment.name)
     if confined and not options.scheduler and (reason := sandbox.refusal()):
-        raise SandboxError(reason)
+        raise sandbox.SandboxError(reason)
     if not confined:
         print(report.UNCONFINED, file=sys.stderr)
     with _terminated_like_interrupted(), _executor(options) as executor:
         rows, interrupted = batch.run(
-            found, assignment, folder, limits=limits, confined=confined, executor=executor
+            found, assignment, results, limits=limits, confined=confined, executor=executor
         )
-    _say(rows, found[1], assignment, folder)
+    _say(rows, found[1], assignment, results)
     return INTERRUPTED if interrupted else 0
 
 
@@ -134,7 +132,7 @@ def _cluster(address):
     try:
         import distributed  # noqa: F401 - whether it is there
     except ImportError:
-        raise SandboxError(
+        raise sandbox.SandboxError(
             "--scheduler: expected the package distributed, got none: "
             "pip install 'bn_tutorial[cluster]'"
         ) from None
@@ -144,9 +142,6 @@ def _cluster(address):
 
 @contextmanager
 def _terminated_like_interrupted():
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -154,8 +149,8 @@ def _terminated_like_interrupted():
         signal.signal(signal.SIGTERM, before)
 
 
-def _say(rows, nobodys, assignment, folder):
-    done = [row for row in rows if row.status != report.INTERRUPTED]
+def _say(rows, nobodys, assignment, results):
+    done = [row for row in rows if row.done]
     print(f"{assignment.name}: {len(done)} of {len(rows)} submissions graded")
     for row in done:
         if row.handed_in.problem or row.handed_in.note:
@@ -164,6 +159,6 @@ def _say(rows, nobodys, assignment, folder):
         print(f"  {students:4} x {bug}")
     if nobodys:
         print(f"  not read: {', '.join(nobodys)}")
-    print(f"{folder.path}: grades.csv, summary.html, feedback/")
+    print(f"{results.path}: grades.csv, summary.html, feedback/")
     if len(done) < len(rows):
         print("The same command again goes on from here.")

@@ -5,11 +5,9 @@ import threading
 from dataclasses import asdict, dataclass
 
 from bn_tutorial import checks
-from bn_tutorial.grading import own_norms
-from bn_tutorial.grading.notebook import as_python
-from bn_tutorial.grading.process import WorkerFailure
-from bn_tutorial.grading.proxy import Proxy, clean, forbidden
-from bn_tutorial.grading.session import Session
+from bn_tutorial.grading._process import WorkerFailure
+from bn_tutorial.grading._proxy import Proxy, clean
+from bn_tutorial.grading._session import Session
 
 LONGEST = 1_000  # characters of a reason
 ONE_AT_A_TIME = threading.Lock()  # a check sets things that belong to the whole process
@@ -65,17 +63,15 @@ def grade(submission, assignment, limits, confined):
         ONE_AT_A_TIME,
         Session(assignment.code, submission, limits, confined=confined) as session,
     ):
-        return [asdict(_grade(task, submission, assignment, session)) for task in assignment.tasks]
+        return [asdict(_grade(task, submission, session)) for task in assignment.tasks]
 
 
-def _grade(task, submission, assignment, session):
+def _grade(task, submission, session):
     def none(kind, reason, bug=None):
         return Result(task.name, 0, task.points, kind, bug, clean(reason, LONGEST))
 
     if task.solution not in submission.cells:
         return none("missing", f"the cell {task.solution} is not in the notebook")
-    if task.forbid_torch_norms and (name := _own_norm(task, submission, assignment)):
-        return none("forbidden", forbidden(name))
     try:
         session.prepare(task.solution)
     except WorkerFailure as failure:
@@ -97,13 +93,6 @@ def _line(message):
     return clean(str(message), LONGEST)
 
 
-def _own_norm(task, submission, assignment):
-    setup = [as_python(source) for _, source in assignment.code if source is not None]
-    names = [name for name, source in assignment.code if source is None]
-    cells = [as_python(submission.cells[name]) for name in names if name in submission.cells]
-    return own_norms.found(task.function, [*submission.above.values(), *cells], setup)
-
-
 def _why_undefined(task, errors, repeated):
     if task.solution in errors:
         how = errors[task.solution]
@@ -114,7 +103,7 @@ def _why_undefined(task, errors, repeated):
 
 
 def _hint(message, others):
-    """Add what the sandbox has to do with an exception."""
+    """Return what the sandbox has to do with an exception."""
     if name := re.search(r"name '(\w+)' is not defined", message):
         defines = re.compile(rf"^\s*(def|class)\s+{name[1]}\b|^{name[1]}\s*=", re.MULTILINE)
         if any(defines.search(source) for source in others):

@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import json
-import os
 import re
 import stat
 import warnings
@@ -58,28 +57,26 @@ class Submission:
     repeated: frozenset[str] = frozenset()
 
 
-def read_bytes(path, largest=LARGEST):
-    """Read a file that is a file, and not too large a one.
+def read_bytes(path):
+    """Return the bytes of a file that is one, and not too large.
 
     Raises
     ------
     NotebookError
-        If it is a link, no file, unreadable, empty or larger than ``largest``.
+        If it is a link, no file, unreadable, empty or larger than ``LARGEST``.
     """
     try:
-        if path.is_symlink():
+        info = path.lstat()
+        if stat.S_ISLNK(info.st_mode):  # to the teacher's files, or to another student's
             raise NotebookError("it is a link to another file; links are not followed")
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        with open(os.open(path, flags), "rb") as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise NotebookError("it is not a file")
-            if info.st_size > largest:
-                raise NotebookError(
-                    f"it is larger than {largest >> 20} MB ({info.st_size / 2**20:.0f} MB): "
-                    "clear the outputs and hand it in again"
-                )
-            raw = file.read(largest + 1)
+        if not stat.S_ISREG(info.st_mode):
+            raise NotebookError("it is not a file")
+        if info.st_size > LARGEST:
+            raise NotebookError(
+                f"it is larger than {LARGEST >> 20} MB ({info.st_size / 2**20:.0f} MB): "
+                "clear the outputs and hand it in again"
+            )
+        raw = path.read_bytes()
     except OSError as error:
         raise NotebookError(f"it can't be read: {error.strerror}") from None
     if not raw.strip():
@@ -88,7 +85,7 @@ def read_bytes(path, largest=LARGEST):
 
 
 def cells_of(raw):
-    """Find the cells of a notebook.
+    """Return the cells of a notebook.
 
     Parameters
     ----------
@@ -124,12 +121,8 @@ def _cell(cell):
         source = "".join(line for line in source if isinstance(line, str))
     if not isinstance(source, str):
         source = ""
-    kind, nbgrader, ours = (
-        cell.get("cell_type"),
-        metadata.get("nbgrader"),
-        metadata.get("bn_tutorial"),
-    )
-    return Cell(str(kind), source, _dict(nbgrader), _dict(ours))
+    nbgrader, ours = (_dict(metadata.get(name)) for name in ("nbgrader", "bn_tutorial"))
+    return Cell(str(cell.get("cell_type")), source, nbgrader, ours)
 
 
 def _dict(value):
@@ -137,7 +130,7 @@ def _dict(value):
 
 
 def read_submission(path):
-    """Read what a student handed in.
+    """Return what a student handed in.
 
     Parameters
     ----------
@@ -170,14 +163,14 @@ def read_submission(path):
 
 
 def definitions(source):
-    r"""Give the imports, functions, classes and plain constants of a cell, without its other lines.
+    r"""Return the imports, functions, classes and plain constants of a cell, no other lines.
 
     Examples
     --------
     >>> definitions("EPS = 1e-5\nprint(EPS)\ndef f(x): return x\nf(3)")
     'EPS = 1e-05\n\ndef f(x):\n    return x'
     """
-    if (tree := parsed(as_python(source))) is None:
+    if (tree := _parsed(as_python(source))) is None:
         return ""
     kept = [node for node in tree.body if isinstance(node, DEFINITIONS) or _is_constant(node)]
     try:
@@ -196,8 +189,8 @@ def _is_constant(node):
     return True
 
 
-def parsed(source):
-    """Parse Python: an ``ast.Module``, or None for what is none or too deep."""
+def _parsed(source):
+    """Return an ``ast.Module``, or None for what is no Python or too deep."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -212,13 +205,13 @@ def _limited(source):
 
 
 def as_python(source):
-    r"""Take IPython's own lines out of a cell: ``%magic``, ``!command``, ``name?``.
+    r"""Return a cell without IPython's own lines: ``%magic``, ``!command``, ``name?``.
 
     Examples
     --------
     >>> as_python("%matplotlib inline\nx = 1")
     'pass\nx = 1'
     """
-    if parsed(source) is not None:
+    if _parsed(source) is not None:
         return source
     return re.sub(r"^([ \t]*)(?:[%!?].*|\S+\?+[ \t]*)$", r"\1pass", source, flags=re.MULTILINE)

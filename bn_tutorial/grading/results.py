@@ -21,7 +21,7 @@ class ResultsError(ValueError):
 
 @cache
 def version():
-    """Give a digest of what decides about points: the grader, the checks and PyTorch."""
+    """Return a digest of what decides about points: the grader, the checks and PyTorch."""
     digest = hashlib.sha256(torch.__version__.encode())
     folders = Path(__file__).parent, Path(checks.__file__).parent
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
@@ -30,12 +30,12 @@ def version():
 
 
 def key(submission, assignment, limits, confined, grader):
-    """Name the results of a submission by all that decides about them."""
+    """Return the name of a submission's results: a digest of all that decides about them."""
     parts = (submission.digest, assignment.digest, repr(limits), repr(confined), grader)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-class Folder:
+class ResultsFolder:
     """A results folder.
 
     Parameters
@@ -96,7 +96,7 @@ class Folder:
         """Write a file as a whole or not at all."""
         path = self.path / name
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(text, encoding="utf-8", errors="xmlcharrefreplace", newline="")
+        unfinished.write_text(text, encoding="utf-8", newline="")
         os.replace(unfinished, path)
 
     def save(self, key, results):
@@ -104,7 +104,7 @@ class Folder:
         self.write(f"results/{key}.json", json.dumps(results, indent=1) + "\n")
 
     def saved(self, key):
-        """Give the results of a submission, or None where there are none yet."""
+        """Return the results of a submission, or None where there are none yet."""
         try:
             results = json.loads((self.path / f"results/{key}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -120,7 +120,7 @@ class Folder:
                 path.unlink()
 
     def marked_by_hand(self, texts):
-        """Read what the teacher has filled in: student -> {name: points as they were written}.
+        """Return what the teacher has filled in: student -> {name: points as they were written}.
 
         Parameters
         ----------

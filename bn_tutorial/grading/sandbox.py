@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bn_tutorial.grading import seccomp
+from bn_tutorial.grading import _seccomp
 
 BOX = Path(__file__).with_name("box")
 LAUNCH = ("-c", "import wire, worker; worker.serve(wire)")
@@ -19,6 +19,10 @@ ISOLATION = (
     *("--die-with-parent", "--new-session"),
 )
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
+
+
+class SandboxError(RuntimeError):
+    """No worker can be started here; the message is for the teacher."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,7 @@ class Limits:
 
 
 def refusal():
-    """Return why this machine can't confine a worker and what a teacher may do, or None.
-
-    Examples
-    --------
-    >>> refusal() is None or "--unconfined" in refusal()
-    True
-    """
+    """Return why this machine can't confine a worker and what a teacher may do, or None."""
     if (reason := lacking()) is None:
         return None
     return f"{reason}; or grade without a sandbox: --unconfined"
@@ -88,7 +86,7 @@ def lacking():
 
 
 def confined(limits, filter_fd=None):
-    """Give the command that starts a worker in bubblewrap.
+    """Return the command that starts a worker in bubblewrap.
 
     It sees the system's libraries, the interpreter, the installed packages and the two files of
     ``box``, all read-only; one empty folder to write to; no network, no home, no ``/proc``.
@@ -121,7 +119,7 @@ def confined(limits, filter_fd=None):
                 command += ["--tmpfs", f"{source}/bn_tutorial"]
     command += ["--ro-bind", str(BOX), "/box", "--size", str(limits.folder), "--tmpfs", "/work"]
     command += ["--remount-ro", "/", "--chdir", "/work", "--clearenv"]
-    for name, value in environment("/box", *packages, home="/work").items():
+    for name, value in _environment("/box", *packages, home="/work").items():
         command += ["--setenv", name, value]
     if filter_fd is not None:
         command += ["--seccomp", str(filter_fd)]
@@ -129,7 +127,7 @@ def confined(limits, filter_fd=None):
 
 
 def unconfined(limits):
-    """Give the command that starts a worker as an ordinary process.
+    """Return the command that starts a worker as an ordinary process.
 
     Parameters
     ----------
@@ -142,8 +140,8 @@ def unconfined(limits):
     return [*(_prlimit(limits) if shutil.which("prlimit") else []), *_python()]
 
 
-def environment(*paths, home):
-    """Give the variables of a worker: nothing of the teacher's.
+def _environment(*paths, home):
+    """Return the variables of a worker: nothing of the teacher's.
 
     Parameters
     ----------
@@ -171,8 +169,8 @@ def environment(*paths, home):
 
 
 def filter_fd():
-    """Write the filter of system calls to a pipe and give the end to read: int or None."""
-    if (program := seccomp.program()) is None:
+    """Return the end of a pipe that the filter of system calls is read from: int or None."""
+    if (program := _seccomp.program()) is None:
         return None
     read, write = os.pipe()
     os.write(write, program)  # far less than a pipe holds
@@ -180,9 +178,9 @@ def filter_fd():
     return read
 
 
-def packages_for(home):
-    """Give the variables of an unconfined worker, whose folder is ``home``."""
-    return environment(str(BOX), *map(str, _packages()), home=home)
+def unconfined_variables(home):
+    """Return the variables of an unconfined worker, whose folder is ``home``."""
+    return _environment(str(BOX), *map(str, _packages()), home=home)
 
 
 def _prlimit(limits):
@@ -196,7 +194,7 @@ def _prlimit(limits):
 
 @cache
 def _size_of_libraries():
-    """Add up the files that importing PyTorch maps: 0.5 GB, with CUDA several."""
+    """Return the size of the files that importing PyTorch maps: 0.5 GB, with CUDA several."""
     folders = [packages / part for packages in _packages() for part in ("torch/lib", "nvidia")]
     files = (path for folder in folders for path in folder.rglob("*.so*") if not path.is_symlink())
     return sum(path.stat().st_size for path in files)
@@ -208,7 +206,7 @@ def _python():
 
 
 def _interpreter():
-    """Give the paths that the interpreter needs and that are not the system's."""
+    """Return the paths that the interpreter needs and that are not the system's."""
     prefix = sys.base_prefix
     if Path(prefix) == Path("/usr"):
         return [os.path.realpath(sys.executable)]  # its library is in /usr/lib
@@ -216,6 +214,6 @@ def _interpreter():
 
 
 def _packages():
-    """Give the folders that hold PyTorch and NumPy, which may be the same."""
+    """Return the folders that hold PyTorch and NumPy, which may be the same."""
     specs = [importlib.util.find_spec(name) for name in ("torch", "numpy")]
     return list(dict.fromkeys(Path(spec.origin).resolve().parents[1] for spec in specs))

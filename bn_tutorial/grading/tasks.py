@@ -14,7 +14,7 @@ class AssignmentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Task:
+class CheckedTask:
     """A test cell: a check, called in the grader with a function of the student's.
 
     Attributes
@@ -54,7 +54,7 @@ class Assignment:
     Attributes
     ----------
     name : str
-    tasks : list of Task
+    tasks : list of CheckedTask
     texts : list of FreeText
     code : list of (str, str or None)
         In the notebook's order: the ``grade_id`` of a cell to run, and its source where it is the
@@ -64,7 +64,7 @@ class Assignment:
     """
 
     name: str
-    tasks: list[Task]
+    tasks: list[CheckedTask]
     texts: list[FreeText]
     code: list[tuple[str, str | None]]
     digest: str
@@ -82,7 +82,7 @@ class Assignment:
 
 
 def load(name, master=None):
-    """Read an assignment.
+    """Return an assignment.
 
     Parameters
     ----------
@@ -157,4 +157,4 @@ def _task(cell, solutions):
             f"{where}: expected the grade_id of a solution cell above, got {solution!r}"
         )
     forbidden = bool(cell.ours.get("forbid_torch_norms", False))
-    return Task(cell.grade_id, _points(cell), check, function, solution, forbidden)
+    return CheckedTask(cell.grade_id, _points(cell), check, function, solution, forbidden)

@@ -16,7 +16,7 @@ __all__ = ["A1", "ALL", "MARK", "Case", "cases", "hand_in"]
 
 
 def cases(port, outside, others_file):
-    """Give all cases: dict of name to ``Case``."""
+    """Return all cases: dict of name to ``Case``."""
     return {
         "correct": Case(forward(RIGHT), ALL),
         **known_bugs(),

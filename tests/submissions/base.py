@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bn_tutorial.grading.tasks import SOURCE
+from bn_tutorial._files import ASSIGNMENTS
 
-A1 = SOURCE / "A1" / "A1.ipynb"
+A1 = ASSIGNMENTS / "A1" / "A1.ipynb"
 ALL, WITHOUT_FORWARD = 14, 9  # points of the tests of A1, and without those of the forward pass
 FORWARD = "test_batch_norm_forward"
 NO_TASK = None  # a reason that is the whole submission's
@@ -48,7 +48,7 @@ class Case:
 
 
 def master():
-    """Read the authored notebook."""
+    """Return the authored notebook."""
     return json.loads(A1.read_text(encoding="utf-8"))
 
 
@@ -66,7 +66,7 @@ def named(cell):
 
 
 def answers(**sources):
-    """Make A1 with its own solutions and these cells instead of some of them."""
+    """Return A1 with its own solutions and these cells instead of some of them."""
     notebook = master()
     for grade_id, source in sources.items():
         find(notebook, grade_id)["source"] = source
@@ -96,11 +96,11 @@ def forward(source, **others):
 
 
 def wrong(source, *reason, kind="wrong", bug=None):
-    """Make a case whose forward pass gets nothing, and everything else all."""
+    """Return a case whose forward pass gets nothing, and everything else all."""
     return Case(forward(source), WITHOUT_FORWARD, reason, kind, bug=bug)
 
 
 def inside(statements, then="return x"):
-    """Make a forward pass that does something when it is called."""
+    """Return a forward pass that does something when it is called."""
     body = "\n".join(f"    {line}" for line in [*statements.splitlines(), then])
     return f"def batch_norm_forward(x, weight, bias, eps):\n{body}\n"

@@ -1,6 +1,6 @@
 """Files that are no notebook, or not as they should be."""
 
-import json
+import copy
 from pathlib import Path
 
 from submissions.base import (
@@ -19,11 +19,34 @@ from submissions.base import (
 )
 
 
+def nothing(content, *reason, file="A1.ipynb"):
+    """Return a case in which there is nothing to grade."""
+    return Case({file: content}, 0, reason, task=NO_TASK)
+
+
+def no_notebooks(others_file):
+    right = forward(RIGHT)["A1.ipynb"]
+    latin = right.replace(b"mean", "m\u00e9an".encode("latin-1"), 1)
+    return {
+        "broken_json": nothing(right[:-100], "broken JSON"),
+        "empty": nothing(b"", "empty"),
+        "not_utf8": nothing(latin, "UTF-8"),
+        "too_large": nothing(right + b" " * (50 << 20), "larger than 10 MB", "50 MB"),
+        "nested": nothing(b"[" * 200_000 + b"]" * 200_000, "nested too deeply"),
+        "a_list": nothing(b"[1, 2]", "no list of cells"),
+        "another": nothing(written({"cells": [own_cell("x = 1")]}), "none of its cells"),
+        "a_link": nothing(Path("/etc/passwd"), "link"),
+        "anothers_file": nothing(others_file, "link"),
+        "a_linked_folder": nothing(others_file.parent, "link", file=""),
+        "no_notebook": nothing(b"%PDF", "no notebook", file="A1.pdf"),
+    }
+
+
 def broken_files(others_file):
     right, good = forward(RIGHT)["A1.ipynb"], answers()
     twice, twice_wrong, deleted = answers(), answers(), answers()
     cells = twice["cells"]
-    first = json.loads(json.dumps(find(twice, "batch_norm_forward")))
+    first = copy.deepcopy(find(twice, "batch_norm_forward"))
     first["source"] = WRONG
     cells.insert(cells.index(find(twice, "batch_norm_forward")), first)
     twice_wrong["cells"].append(first)
@@ -32,69 +55,28 @@ def broken_files(others_file):
     scripts = answers(baselines_in_words=script)
     find(scripts, "batch_norm_forward")["source"] = inside(f"raise ValueError({script!r})")
     for cell in good["cells"]:
-        cell["source"] = (
-            cell["source"].splitlines(True) if isinstance(cell["source"], str) else cell["source"]
-        )
-    nothing = {"task": NO_TASK}
+        if isinstance(cell["source"], str):
+            cell["source"] = cell["source"].splitlines(True)
+    odd_cells = [3, None, {"source": {}}, {"metadata": {"nbgrader": {"grade_id": [1]}}}]
+    odd = {**good, "metadata": 3, "cells": [*good["cells"], *odd_cells]}
+    attempts = {
+        "old/A1.ipynb": forward(WRONG)["A1.ipynb"],
+        "old/A1-10.ipynb": right,
+        "old/A1-9.ipynb": b"",
+        "x.ipynb": written({"cells": []}),
+    }
+
+    def without_forward(notebook, kind, *reason):
+        return Case({"A1.ipynb": written(notebook)}, WITHOUT_FORWARD, reason, kind)
+
     return {
-        "broken_json": Case({"A1.ipynb": right[:-100]}, 0, ("broken JSON",), **nothing),
-        "empty": Case({"A1.ipynb": b""}, 0, ("empty",), **nothing),
-        "not_utf8": Case(
-            {"A1.ipynb": right.replace(b"mean", "m\u00e9an".encode("latin-1"), 1)},
-            0,
-            ("UTF-8",),
-            **nothing,
-        ),
-        "too_large": Case(
-            {"A1.ipynb": right + b" " * (50 << 20)}, 0, ("larger than 10 MB", "50 MB"), **nothing
-        ),
-        "nested": Case(
-            {"A1.ipynb": b"[" * 200_000 + b"]" * 200_000}, 0, ("nested too deeply",), **nothing
-        ),
-        "a_list": Case({"A1.ipynb": b"[1, 2]"}, 0, ("no list of cells",), **nothing),
-        "another": Case(
-            {"A1.ipynb": written({"cells": [own_cell("x = 1")]})},
-            0,
-            ("none of its cells",),
-            **nothing,
-        ),
-        "odd_metadata": Case(
-            {
-                "A1.ipynb": written(
-                    {
-                        **good,
-                        "metadata": 3,
-                        "cells": [
-                            *good["cells"],
-                            3,
-                            None,
-                            {"source": {}},
-                            {"metadata": {"nbgrader": {"grade_id": [1]}}},
-                        ],
-                    }
-                )
-            },
-            ALL,
-        ),
-        "a_link": Case({"A1.ipynb": Path("/etc/passwd")}, 0, ("link",), **nothing),
-        "anothers_file": Case({"A1.ipynb": others_file}, 0, ("link",), **nothing),
-        "a_linked_folder": Case({"": others_file.parent}, 0, ("link",), **nothing),
-        "no_notebook": Case({"A1.pdf": b"%PDF"}, 0, ("no notebook",), **nothing),
+        **no_notebooks(others_file),
+        "odd_metadata": Case({"A1.ipynb": written(odd)}, ALL),
         "renamed": Case({"Final (2) ä.ipynb.txt": right}, ALL),
         "duplicated": Case({"A1.ipynb": written(twice)}, ALL),
-        "duplicated_wrong": Case({"A1.ipynb": written(twice_wrong)}, WITHOUT_FORWARD, (), "wrong"),
-        "deleted": Case(
-            {"A1.ipynb": written(deleted)}, WITHOUT_FORWARD, ("not in the notebook",), "missing"
-        ),
-        "script": Case({"A1.ipynb": written(scripts)}, WITHOUT_FORWARD, ("<script>",), "wrong"),
+        "duplicated_wrong": without_forward(twice_wrong, "wrong"),
+        "deleted": without_forward(deleted, "missing", "not in the notebook"),
+        "script": without_forward(scripts, "wrong", "<script>"),
         "lines": Case({"A1.ipynb": b"\xef\xbb\xbf" + written(good)}, ALL),
-        "several": Case(
-            {
-                "old/A1.ipynb": forward(WRONG)["A1.ipynb"],
-                "old/A1-10.ipynb": right,
-                "old/A1-9.ipynb": b"",
-                "x.ipynb": written({"cells": []}),
-            },
-            ALL,
-        ),
+        "several": Case(attempts, ALL),
     }

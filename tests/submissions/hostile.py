@@ -140,62 +140,53 @@ def cheats():
             },
             ALL,
         ),
-        "forged_message": wrong(
-            FD_IS_OPEN
-            + inside(
-                "import json, struct\n"
-                "forged = {'id': '0' * 16, 'value': 1, 'points': 5, 'passed': True}\n"
-                "forged = json.dumps(forged).encode()\n"
-                f"for fd in {LIST_FDS}:\n"
-                "    try: os.write(fd, struct.pack('>I', len(forged)) + forged)\n"
-                "    except OSError: pass"
-            ),
-            "grader's messages",
-            kind="no answer",
-        ),
-        "forged_result": wrong(
-            FD_IS_OPEN
-            + inside(
-                "import json, struct, sys\n"
-                "frame = sys._getframe()\n"
-                "while 'request' not in frame.f_locals: frame = frame.f_back\n"
-                "id = frame.f_locals['request']['id']\n"
-                "forged = {'id': id, 'value': None, 'changed': [], 'points': 5, 'passed': True}\n"
-                "forged = json.dumps(forged).encode()\n"
-                f"for fd in {LIST_FDS}:\n"
-                "    try: os.write(fd, struct.pack('>I', len(forged)) + forged)\n"
-                "    except OSError: pass"
-            ),
-            kind="not attempted",
-        ),
-        "endless_message": wrong(
-            FD_IS_OPEN
-            + inside(
-                f"for fd in {LIST_FDS}:\n"
-                "    try: os.write(fd, b'\\xff\\xff\\xff\\xff')\n"
-                "    except OSError: pass"
-            ),
-            "grader's messages",
-            kind="no answer",
-        ),
-        "pickle": wrong(
-            FD_IS_OPEN
-            + inside(
-                "import pickle, struct\n"
-                f"class Bomb:\n    def __reduce__(self): return (open, ('/tmp/{MARK}', 'w'))\n"
-                "bomb = pickle.dumps(Bomb())\n"
-                f"for fd in {LIST_FDS}:\n"
-                "    try: os.write(fd, struct.pack('>I', len(bomb)) + bomb)\n"
-                "    except OSError: pass"
-            ),
-            "grader's messages",
-            kind="no answer",
-        ),
+        **disturbing(),
+    }
+
+
+def sends(statements, data):
+    """Return a forward pass that writes into every file that is open."""
+    return FD_IS_OPEN + inside(
+        f"{statements}\n"
+        f"for fd in {LIST_FDS}:\n"
+        f"    try: os.write(fd, {data})\n"
+        "    except OSError: pass"
+    )
+
+
+def disturbing():
+    framed = "struct.pack('>I', len(data)) + data"
+    message = (
+        "import json, struct\n"
+        "data = {'id': '0' * 16, 'value': 1, 'changed': [], 'points': 5, 'passed': True}\n"
+        "data = json.dumps(data).encode()"
+    )
+    result = (
+        "import json, struct, sys\n"
+        "frame = sys._getframe()\n"
+        "while 'request' not in frame.f_locals: frame = frame.f_back\n"
+        "id = frame.f_locals['request']['id']\n"
+        "data = {'id': id, 'value': None, 'changed': [], 'points': 5, 'passed': True}\n"
+        "data = json.dumps(data).encode()"
+    )
+    pickled = (
+        "import pickle, struct\n"
+        f"class Bomb:\n    def __reduce__(self): return (open, ('/tmp/{MARK}', 'w'))\n"
+        "data = pickle.dumps(Bomb())"
+    )
+    noticed = {
+        "forged_message": sends(message, framed),
+        "endless_message": sends("", r"b'\xff\xff\xff\xff'"),
+        "pickle": sends(pickled, framed),
+    }
+    return {
+        **{k: wrong(v, "grader's messages", kind="no answer") for k, v in noticed.items()},
+        "forged_result": wrong(sends(result, framed), kind="not attempted"),
     }
 
 
 def escapes(port, outside, others_file):
-    """Make the cases that reach out: to a port that listens, to a file that must not change."""
+    """Return the cases that reach out: to a port that listens, to a file that must not change."""
     reads = f"open({str(REPO / 'bn_tutorial' / 'checks' / 'bugs' / 'running.py')!r}).read()"
     writes = f"open({str(outside)!r}, 'w').write('x')"
     socket = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=1)"

@@ -2,44 +2,25 @@
 
 from submissions.base import ALL, RIGHT, Case, forward, inside, wrong
 
+CALL = "(x, None, None, weight, bias, training=True, eps=eps)"
+FLAT = "(x.T.contiguous(), x.shape[:1], eps=eps).T * weight + bias"
+NATIVE = "(x, weight, bias, None, None, True, 0.1, eps)[0]"
 
-def own_norms():
-    def forbidden(source, *reason):
-        return wrong(source, "write it yourself", *reason, kind="forbidden")
 
-    call = "(x, None, None, weight, bias, training=True, eps=eps)"
-    flat = "(x.T.contiguous(), x.shape[:1], eps=eps).T * weight + bias"
-    native = "(x, weight, bias, None, None, True, 0.1, eps)[0]"
-    thread = (
-        "import threading\nresult = []\n"
-        f"work = lambda: result.append(getattr(torch.nn.functional, 'batch_' + 'norm'){call})\n"
-        "t = threading.Thread(target=work)\nt.start()\nt.join()"
-    )
+def forbidden(source, *reason):
+    return wrong(source, "write it yourself", *reason, kind="forbidden")
+
+
+def hidden():
+    """Return answers that don't name the normalization in full."""
     return {
-        "functional": forbidden(
-            inside("import torch.nn.functional as F", f"return F.batch_norm{call}"),
-            "torch.nn.functional.batch_norm",
-        ),
-        "layer": forbidden(
-            "from torch import nn\n"
-            + inside("", "return nn.BatchNorm1d(x.shape[1], eps=eps)(x.float())"),
-            "torch.nn.BatchNorm1d",
-        ),
-        "imported_inside": forbidden(
-            inside("from torch.nn.functional import batch_norm as g", f"return g{call}")
-        ),
         "alias": forbidden(
-            "f = getattr(torch.nn.functional, 'batch_' + 'norm')\n" + inside("", f"return f{call}"),
+            "f = getattr(torch.nn.functional, 'batch_' + 'norm')\n" + inside("", f"return f{CALL}"),
             "batch_norm",
-        ),
-        "in_a_helper": forbidden(
-            "import torch.nn.functional as F\n"
-            f"def g(x, weight, bias, eps): return F.batch_norm{call}\n"
-            + inside("", "return g(x, weight, bias, eps)")
         ),
         "aten": forbidden(
             "f = getattr(torch.ops.aten, 'native_batch_' + 'norm')\n"
-            + inside("", f"return f{native}"),
+            + inside("", f"return f{NATIVE}"),
             "native_batch_norm",
         ),
         "jit": forbidden(
@@ -49,7 +30,35 @@ def own_norms():
             + inside("", "return f(x.float(), weight.float(), bias.float()).double()")
         ),
         "layer_norm": forbidden(
-            "f = getattr(torch.nn.functional, 'layer_' + 'norm')\n" + inside("", f"return f{flat}")
+            "f = getattr(torch.nn.functional, 'layer_' + 'norm')\n" + inside("", f"return f{FLAT}")
+        ),
+    }
+
+
+def own_norms():
+    thread = (
+        "import threading\nresult = []\n"
+        f"work = lambda: result.append(getattr(torch.nn.functional, 'batch_' + 'norm'){CALL})\n"
+        "t = threading.Thread(target=work)\nt.start()\nt.join()"
+    )
+    return {
+        **hidden(),
+        "functional": forbidden(
+            inside("import torch.nn.functional as F", f"return F.batch_norm{CALL}"),
+            "torch.nn.functional.batch_norm",
+        ),
+        "layer": forbidden(
+            "from torch import nn\n"
+            + inside("", "return nn.BatchNorm1d(x.shape[1], eps=eps)(x.float())"),
+            "torch.nn.functional.batch_norm",
+        ),
+        "imported_inside": forbidden(
+            inside("from torch.nn.functional import batch_norm as g", f"return g{CALL}")
+        ),
+        "in_a_helper": forbidden(
+            "import torch.nn.functional as F\n"
+            f"def g(x, weight, bias, eps): return F.batch_norm{CALL}\n"
+            + inside("", "return g(x, weight, bias, eps)")
         ),
         "compared_beside": Case(
             forward(

@@ -35,7 +35,7 @@ class WireError(ValueError):
 
 
 def pack(message):
-    """Turn a message into bytes with their number in front.
+    """Return a message as bytes with their number in front.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def pack(message):
 
 
 def unpack(payload):
-    """Turn bytes into a message, a dict.
+    """Return the message, a dict, that the bytes are.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def _no_constant(name):
 
 
 def encode(value, depth=DEPTH):
-    """Turn a value into JSON: numbers, texts, lists, tuples, dicts, tensors and two layers.
+    """Return a value as JSON: numbers, texts, lists, tuples, dicts, tensors and two layers.
 
     Of anything else, and of what is too large, only the name of its type is kept.
     """
@@ -127,7 +127,7 @@ def _encode_batch_norm(layer):
 
 
 def decode(data, depth=2 * DEPTH):
-    """Turn JSON back into a value; the opposite of ``encode``.
+    """Return the value that the JSON stands for; the opposite of ``encode``.
 
     Raises
     ------

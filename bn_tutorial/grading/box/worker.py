@@ -31,7 +31,7 @@ class ForbiddenError(Exception):
 
 
 def is_norm(name):
-    """Tell whether a function of PyTorch is a normalization layer.
+    """Return whether a function of PyTorch is a normalization layer.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def _message(error):
 
 
 def _lines(trace):
-    """Say which lines of which cells a traceback goes through."""
+    """Return which lines of which cells a traceback goes through."""
     found = []
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename

@@ -5,8 +5,8 @@ import re
 import torch
 from torch import Tensor, nn
 
+from bn_tutorial.grading._process import WorkerFailure
 from bn_tutorial.grading.box import wire
-from bn_tutorial.grading.process import WorkerFailure
 
 DISTURBED = "it wrote into the grader's messages"
 QUOTED = 500  # characters of an exception's message
@@ -65,27 +65,23 @@ class Proxy:
         if "undefined" in answer:
             self._fail("undefined", f"{self._function} is not defined")
         if "forbidden" in answer:
-            self._fail("forbidden", forbidden(str(answer["forbidden"])))
+            name = clean(str(answer["forbidden"]), 100)
+            self._fail("forbidden", f"it calls {name}, and the task is to write it yourself")
 
     def _fail(self, kind, reason):
         self.kind, self.failure = kind, clean(reason)
         raise NoAnswer(self.failure) from None
 
 
-def forbidden(name):
-    """Say what is wrong with calling PyTorch's own normalization."""
-    return f"it calls {clean(name, 100)}, and the task is to write it yourself"
-
-
 def clean(text, longest=QUOTED):
-    """Put a text on one line, without what can't be printed, and shorten it."""
+    """Return a text on one line, shortened, without what can't be printed."""
     line = " ".join(text[: 4 * longest].split())
     line = "".join(character for character in line if character.isprintable())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def exception(error):
-    """Make an exception of the same name and message as the one in the worker.
+    """Return an exception of the same name and message as the one in the worker.
 
     Raises
     ------

@@ -11,6 +11,7 @@ import time
 
 from bn_tutorial.grading import sandbox
 from bn_tutorial.grading.box import wire
+from bn_tutorial.grading.sandbox import SandboxError
 
 LAST_BREATH = 5  # seconds for what is killed to be gone
 
@@ -21,10 +22,6 @@ class WorkerFailure(Exception):  # noqa: N818 - a fact about a student's code, n
     def __init__(self, reason, *, timed_out=False):
         super().__init__(reason)
         self.timed_out = timed_out
-
-
-class SandboxError(RuntimeError):
-    """No worker can be started here; the message is for the teacher."""
 
 
 class Worker:
@@ -59,7 +56,7 @@ class Worker:
     def _start(self, limits, errors):
         if self._folder:
             fd, home = None, self._folder.name
-            command, variables = sandbox.unconfined(limits), sandbox.packages_for(home)
+            command, variables = sandbox.unconfined(limits), sandbox.unconfined_variables(home)
         else:
             fd, home = sandbox.filter_fd(), "/"
             command, variables = sandbox.confined(limits, fd), {"PATH": os.environ.get("PATH", "")}
@@ -152,12 +149,6 @@ class Worker:
                     self._receive(1 << 16, time.monotonic() + LAST_BREATH)
         self._process.stdin.close()
         self._process.stdout.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def _wait(pipe, event, deadline):

@@ -39,7 +39,7 @@ ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 
 
 def program():
-    """Make the filter for this machine: bytes, or None for an architecture not listed here."""
+    """Return the filter for this machine: bytes, or None for an architecture not listed here."""
     if platform.machine() not in ARCHITECTURES:
         return None
     architecture, calls = ARCHITECTURES[platform.machine()]

@@ -25,7 +25,7 @@ PLATFORMS = [
 NOTEBOOK = re.compile(r"\.ipynb(\W.*)?$", re.IGNORECASE | re.DOTALL)  # A1.ipynb.txt, A1.ipynb (2)
 
 
-class FolderError(ValueError):
+class SubmissionsError(ValueError):
     """A folder without submissions; the message is for the teacher."""
 
 
@@ -62,8 +62,8 @@ class _File:
     attempt: str
 
 
-def find(folder, parts):
-    """Find each student's submission.
+def find_submissions(folder, parts):
+    """Return each student's submission.
 
     Of several notebooks of one student the latest attempt counts, and of those the one with most of
     the assignment's cells; then the last by name.
@@ -81,18 +81,18 @@ def find(folder, parts):
 
     Raises
     ------
-    FolderError
+    SubmissionsError
         If there is no such folder, or no notebook in it.
     """
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing of this name"
-        raise FolderError(f"{folder}: expected a folder of notebooks, got {what}")
+        raise SubmissionsError(f"{folder}: expected a folder of notebooks, got {what}")
     try:
         files, nobodys = _files(folder)
     except OSError as error:
-        raise FolderError(f"{error.filename}: {error.strerror}") from None
+        raise SubmissionsError(f"{error.filename}: {error.strerror}") from None
     if not any(NOTEBOOK.search(file.path.name) for file in files):
-        raise FolderError(f"{folder}: expected notebooks (*.ipynb), got none")
+        raise SubmissionsError(f"{folder}: expected notebooks (*.ipynb), got none")
     students = {}
     for file in files:
         students.setdefault((file.name, file.id), []).append(file)
@@ -121,7 +121,7 @@ def _files(folder):
 
 
 def _below(folder):
-    """Give the notebooks in a student's folder, or where there are none whatever is there."""
+    """Return the notebooks in a student's folder, or where there are none whatever is there."""
     paths = []
     for parent, folders, names in os.walk(folder):  # doesn't follow links
         links = [name for name in folders if Path(parent, name).is_symlink()]
@@ -143,12 +143,12 @@ def _taken_apart(name):
 
 
 def _text(name):
-    """Make a file name that may be any bytes one that can be printed, and stays different."""
+    """Return a file name, which may be any bytes, as printable text that stays different."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _labels(students):
-    """Name each student; by name alone where that is enough."""
+    """Return a label for each student: the name alone where that is enough."""
     names = [name for name, _ in students]
     labels = {}
     for (name, who), files in students.items():
@@ -184,5 +184,5 @@ def _read(path):
 
 
 def _natural(text):
-    """Sort 10 after 9."""
+    """Return a key that sorts 10 after 9."""
     return [(int(digits or 0), other) for digits, other in re.findall(r"(\d+)|(\D+)", text)]

@@ -1,10 +1,9 @@
 """The workers of one submission: started when needed, started again after one was lost."""
 
 import time
-from contextlib import suppress
 
+from bn_tutorial.grading._process import Worker, WorkerFailure
 from bn_tutorial.grading.notebook import as_python
-from bn_tutorial.grading.process import Worker, WorkerFailure
 
 
 class Session:
@@ -95,7 +94,7 @@ class Session:
 
     def close(self):
         """End the worker."""
-        with suppress(AttributeError):
+        if self._worker:
             self._worker.close()
         self._worker = None
 
@@ -107,7 +106,7 @@ class Session:
 
 
 def _to_run(code, submission):
-    """Give the cells in order: name, source or None, and whether it is the master's."""
+    """Yield the cells in order: name, source or None, and whether it is the master's."""
     for name, source in code:
         if source is not None:
             yield name, source, True
