@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,13 +151,6 @@ def test_linear_equals_autograd(has_bias, batch_size, inputs, outputs, seed):
     )
     for ours, their in zip((gradients[2], *gradients[:2]), theirs, strict=True):
         close(ours, their)
-
-
-def test_linear_equals_torch_linear():
-    rng = np.random.default_rng(0)
-    x, weight, bias, y = batch(rng, 7, 5), rng.normal(size=(5, 4)), rng.normal(size=4), blank(7, 4)
-    layers.linear_forward(x, weight, bias, y)
-    close(y, F.linear(*(torch.from_numpy(a) for a in (x, weight.T.copy(), bias))))
 
 
 def torch_batch_norm(correction, eps, statistics=None):
@@ -347,34 +339,7 @@ def test_cross_entropy_of_what_is_not_finite_is_not_finite(dtype, bad):
     assert losses[1] == pytest.approx(np.log(5), abs=1e-6)
 
 
-# whole networks
-
-
-NETWORKS = {
-    "plain": {"norm": None},
-    "plain without bias": {"norm": None, "hidden_bias": False},
-    "batch, as in the seed": {"norm": "batch", "hidden_bias": False},
-    "batch, as in torch": {"norm": "batch", "correction": 0, "eps": 1e-5},
-    "layer": {"norm": "layer", "eps": 1e-5},
-}
-
-
-@pytest.mark.parametrize("depth", [1, 3])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_training_equals_autograd_after_one_step_and_after_200(name, depth):
-    recipe = bn.Recipe(depth=depth, hidden=12, hidden_gain=0.5, dtype="float64", **NETWORKS[name])
-    symbols, block_size, batch_size, rate = 9, 3, 16, 0.2
-    generator = torch.Generator().manual_seed(1)
-    drawn = draw_parameters(recipe, symbols, block_size, generator)
-    network, everything = Network(recipe, drawn), np.arange(batch_size)[None]
-    for step in range(1, 201):
-        contexts = torch.randint(symbols, (batch_size, block_size), generator=generator)
-        targets = contexts.sum(dim=1) % symbols  # something that can be learned
-        there, drawn = reference.step(recipe, drawn, contexts, targets, rate)
-        losses, *_ = network.train(contexts.numpy(), targets.numpy(), everything, np.array([rate]))
-        assert losses.item() == pytest.approx(there.loss, rel=0, abs=1e-10)
-        if step in (1, 200):
-            torch.testing.assert_close(network.parameters(), drawn, rtol=1e-9, atol=1e-9)
+# whole networks: test_training.py has more
 
 
 @pytest.mark.parametrize("norm", [None, "batch", "layer"])
