@@ -31,7 +31,7 @@ def test_a_click_takes_a_batch_mate_to_be_dragged(run_cells):
         (explorer,) = notebook.explorers()
         assert explorer.ask("state")["dragged"] == 1
         dot = f"{explorer.kernel_object}.joins({explorer.kernel_object}.numbers)[5][1]"
-        click_at(explorer, explorer.ask(f"_axes[0].transData.transform({dot}).tolist()"))
+        click_at(explorer, explorer.ask(f"figure.axes[0].transData.transform({dot}).tolist()"))
         _, text, state = explorer.look()
         assert state["dragged"] == 5
         assert text == explorer.ask("text")
@@ -42,7 +42,9 @@ def test_a_click_picks_a_learning_rate(run_cells):
     with run_cells(PREPARE, GRID) as notebook:
         (explorer,) = notebook.explorers()
         for rate in (1.0, 0.01):
-            click_at(explorer, explorer.ask(f"_axes[1].transData.transform(({rate}, 3)).tolist()"))
+            click_at(
+                explorer, explorer.ask(f"figure.axes[1].transData.transform(({rate}, 3)).tolist()")
+            )
             _, text, state = explorer.look()
             assert state["learning_rate"] == rate
             assert text.startswith(f"Learning rate {rate:g}, ")

@@ -4,10 +4,8 @@ import base64
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from bn_tutorial.explorers import picture
-from tools.lab import find_chromium
 
 SOURCE = Path(picture.__file__).with_suffix(".js")
 PNG = base64.b64decode(
@@ -45,11 +43,10 @@ async source => {
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def browser(open_notebook):
+    """Return the browser of all these tests: Playwright runs once in a process."""
+    with open_notebook("01_dataset.ipynb") as notebook:
+        yield notebook.page.context.browser
 
 
 @pytest.fixture
