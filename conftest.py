@@ -21,28 +21,29 @@ def pytest_configure(config):
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items):
-    """Begin with what takes longest, and have a whole file run by one process.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let one process run a whole file, but share out the notebooks that a test executes."""
+    from xdist.scheduler import LoadFileScheduling
 
-    But share out the notebooks that a test executes. The groups are for ``--dist loadgroup``, with
-    ``--no-loadscope-reorder``, or xdist would begin with the files of the most tests.
-    """
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            alone = "test_running_it_again" in nodeid
+            return nodeid if alone else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False  # the order is that of the collection
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, so that no process is left with much of it at the end."""
     items.sort(
         key=lambda item: (
-            not _executes_a_notebook(item),
+            "test_running_it_again" not in item.nodeid,
             item.path.suffix != ".ipynb",
             "grading" not in item.path.name,
         )
     )
-    for item in items:
-        file, _, _ = item.nodeid.partition("::")
-        group = item.callspec.id if _executes_a_notebook(item) else file
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _executes_a_notebook(item):
-    return "test_running_it_again" in item.nodeid
 
 
 @pytest.hookimpl(wrapper=True)
