@@ -140,8 +140,8 @@ def running_statistics(
 
 def batch_variances(run: Run) -> list[Tensor]:
     """Return each batch's unbiased variances: a float64 Tensor (steps, H) for each BatchNorm."""
-    n = run.recipe.batch_size
-    return [std.double() ** 2 * (n / (n - 1 + run.recipe.correction)) for std in run.batch_std]
+    n, correction = run.recipe.batch_size, run.recipe.correction
+    return [std.double() ** 2 * ((n - correction) / (n - 1)) for std in run.batch_std]
 
 
 def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
