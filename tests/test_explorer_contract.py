@@ -148,7 +148,7 @@ def test_every_position_is_a_small_picture_of_its_own_and_few_are_drawn_in_full(
 
 def test_presets_and_reset_are_buttons(kind, explorer):
     assert explorer.presets == kind.presets
-    row = explorer.children[0].children[1].children
+    row = explorer.children[-1].children
     buttons = {b.description: b for b in row if isinstance(b, ipywidgets.Button)}
     start = explorer.state
     assert list(buttons)[: len(kind.presets) + 1] == [*kind.presets, "Reset"]

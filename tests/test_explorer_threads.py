@@ -61,28 +61,26 @@ class Browser:
     def __init__(self, explorer):
         picture = explorer.picture
         self.pages, self.model, self.updates = {}, picture.get_state(), []
-        self.seen = []  # edition, page, (png, text) of all that ever came
-        self._put(self.model["page"], (self.model["png"], self.model["text"]))
+        self.seen = []  # edition, stamp, (png, text) of all that ever came
+        self._put(self.model["stamp"], (self.model["png"], self.model["text"]))
         picture.send_state = lambda key: self.take(picture.get_state(key))
         picture.send = self.take_page
         picture._handle_custom_msg({"ready": True}, [])
 
     def take(self, state):
         self.updates.append(set(state))
-        if set(state) == {"index"}:  # it has a link, and pays no attention
-            return
         if state.get("edition", self.model["edition"]) != self.model["edition"]:
             self.pages.clear()
         self.model |= state
-        self._put(self.model["page"], (self.model["png"], self.model["text"]))
+        self._put(self.model["stamp"], (self.model["png"], self.model["text"]))
 
-    def take_page(self, content, buffers):
-        if content["edition"] == self.model["edition"]:
-            self._put(content["page"], (buffers[0], content["text"]))
+    def take_page(self, content, buffers=None):
+        if buffers and content["edition"] == self.model["edition"]:
+            self._put(content["stamp"], (buffers[0], content["text"]))
 
-    def _put(self, page, frame):
-        self.pages[page] = frame
-        self.seen.append((self.model["edition"], page, frame))
+    def _put(self, stamp, frame):
+        self.pages[tuple(stamp)] = frame
+        self.seen.append((self.model["edition"], stamp, frame))
 
 
 @pytest.fixture
@@ -181,7 +179,7 @@ def expect_all_right(explorer, browser, make):
         fresh.state = state
         right = fresh._frames[page]
         assert explorer._frames[page] == right
-        assert browser.pages[page] == right
+        assert browser.pages[tuple(explorer._stamp(state))] == right
     assert getattr(explorer.numbers, "state", explorer.numbers) == explorer.state
     assert explorer._frame == explorer._frames[explorer.index]
 
@@ -198,11 +196,12 @@ def test_500_moves_while_pages_are_drawn_leave_no_wrong_page(eager_threads, flip
     expect_all_right(explorer, browser, lambda state: Line(flip=flip, state=state))
     # and none of all that have come and gone was wrong, or of another edition's controls
     fresh, books = Line(flip=flip), {}
-    for edition, page, frame in browser.seen:
+    for edition, stamp, frame in browser.seen:
         fresh.state = state = ast.literal_eval(frame[1])
         assert frame == fresh._frame
+        assert stamp == fresh._stamp(state)
         if flip:
-            assert page == state.pop("slope")
+            del state["slope"]
             assert books.setdefault(edition, state) == state
     assert len(browser.seen) > 200
 
@@ -242,7 +241,7 @@ def test_a_slider_whose_place_has_changed_and_whose_value_has_not_makes_no_wrong
         explorer.controls["slope"].index = 6
         explorer.controls["sign"].value = -1
         until_drawn(explorer)
-        assert all(f"'slope': {page}" in text for page, (_, text) in browser.pages.items())
+        assert all(f"'slope': {slope}" in text for (slope, *_), (_, text) in browser.pages.items())
     expect_all_right(explorer, browser, lambda state: Line(state=state))
 
 
@@ -284,8 +283,8 @@ def test_a_message_of_the_picture_does_not_tear_a_new_edition_apart(monkeypatch)
         begun.wait()
         explorer.controls["sign"].value = -1
 
-    in_threads(lambda: message(explorer.picture, {"ahead": 0}), move)
-    assert browser.updates == [{"png", "text", "edition"}]
+    in_threads(lambda: message(explorer.picture, {"text": ""}), move)
+    assert browser.updates == [{"png", "text", "stamp", "edition"}]
 
 
 @pytest.mark.parametrize("several", [1, 4])

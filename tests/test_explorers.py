@@ -78,7 +78,7 @@ def sent(monkeypatch):
         messages.append({"state": {key} if isinstance(key, str) else {*key}})
 
     monkeypatch.setattr(Picture, "send_state", send_state)
-    monkeypatch.setattr(Picture, "send", lambda self, content, buffers: messages.append(content))
+    monkeypatch.setattr(Picture, "send", lambda self, content, **_: messages.append(content))
     return messages
 
 
@@ -102,7 +102,7 @@ def test_a_move_changes_picture_text_numbers_and_state(line):
 
 def test_a_move_is_one_message_and_no_full_redraw(line, sent):
     line.controls["slope"].value = 3
-    assert [set(message["state"]) for message in sent] == [{"png", "text"}]
+    assert [set(message["state"]) for message in sent] == [{"png", "text", "stamp", "edition"}]
     assert line.draws == 1
 
 
@@ -234,6 +234,10 @@ def test_a_click_arrives_in_pixels_of_the_figure(line):
 # --- the flipbook --------------------------------------------------------------------------------
 
 
+def slopes(pages):
+    return [message["stamp"][0] for message in pages]
+
+
 def draw_ahead(line):
     line.picture._handle_custom_msg({"ready": True}, [])
     until_drawn(line)
@@ -249,8 +253,9 @@ def test_pages_are_drawn_ahead_nearest_first_once_a_browser_asks(sent):
     sent.clear()
     draw_ahead(line)
     first, *pages = sent
-    assert first == {"state": {"png", "text", "page", "edition"}}
-    assert [message["page"] for message in pages] == [3, 2, 4, 1, 0]
+    assert first == {"state": {"png", "text", "stamp", "edition"}}
+    assert pages.pop(1) == {"turn": line._stamp(line.state)}
+    assert slopes(pages) == ["3", "2", "4", "1", "0"]
     assert [message["text"][-1] for message in pages] == ["3", "2", "4", "1", "0"]
     for page, (png, text) in line._frames.items():
         fresh = Line(flip="slope", state={"slope": page})
@@ -258,13 +263,12 @@ def test_pages_are_drawn_ahead_nearest_first_once_a_browser_asks(sent):
     assert line.draws == 1
 
 
-def test_a_move_to_a_drawn_page_sends_its_number_alone(sent):
+def test_a_move_to_a_drawn_page_sends_its_stamp_alone(sent):
     line = Line(flip="slope")
     draw_ahead(line)
     sent.clear()
     line.controls["slope"].value = 4
-    assert sent == [{"state": {"index"}}]
-    assert line.picture.index == 4
+    assert sent == [{"turn": ["4", "up", False, 0.0, 1.0]}]
     assert line.text == "a line that rises by 4"
     assert line.numbers["slope"] == 4
 
@@ -273,8 +277,7 @@ def test_a_move_to_a_page_that_was_not_drawn_yet_sends_it(sent):
     line = Line(flip="slope")
     sent.clear()
     line.controls["slope"].value = 4
-    assert [message.get("page") for message in sent] == [4, None]
-    assert sent[1] == {"state": {"index"}}
+    assert slopes(sent) == ["4"]
 
 
 def test_a_move_of_another_control_begins_a_new_edition(sent):
@@ -283,8 +286,10 @@ def test_a_move_of_another_control_begins_a_new_edition(sent):
     sent.clear()
     line.controls["sign"].value = -1
     until_drawn(line)
-    assert set(sent[0]["state"]) == {"png", "text", "edition"}
-    assert [(m["page"], m["edition"]) for m in sent[1:]] == [(0, 1), (2, 1), (3, 1), (4, 1)]
+    assert set(sent[0]["state"]) == {"png", "text", "stamp", "edition"}
+    assert line.picture.stamp[:2] == ["1", "down"]
+    assert slopes(sent[1:]) == ["0", "2", "3", "4"]
+    assert {(m["edition"], *m["stamp"][1:]) for m in sent[1:]} == {(1, "down", False, 0.0, 1.0)}
     assert line._frames[4][1] == "a line that rises by -4"
 
 
@@ -299,7 +304,18 @@ def test_a_browser_that_comes_later_gets_all_pages(sent):
     draw_ahead(line)
     sent.clear()
     draw_ahead(line)
-    assert sorted(message["page"] for message in sent[1:]) == [0, 1, 2, 3, 4]
+    assert sorted(slopes(sent[1:-1])) == ["0", "1", "2", "3", "4"]
+    assert sent[-1] == {"turn": line._stamp(line.state)}
+
+
+def test_a_sharp_screen_gets_a_picture_with_more_pixels(sent):
+    line = Line(flip="slope")
+    line.picture._handle_custom_msg({"ready": True, "ratio": 2}, [])
+    until_drawn(line)
+    assert {pixels(png).shape for png, _ in line._frames.values()} == {(400, 600, 3)}
+    assert (line.picture.width, line.draws) == (300, 2)
+    line.picture._handle_custom_msg({"click": [0.5, 0.25]}, [])
+    assert line.clicks == [(300.0, 100.0)]
 
 
 def test_an_error_while_drawing_ahead_is_told():

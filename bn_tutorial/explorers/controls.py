@@ -5,7 +5,7 @@ import traitlets
 
 from bn_tutorial.explorers.picture import LOCK
 
-NAMED = {"description_width": "initial"}
+NAMED = {"description_width": "130px"}  # so that all controls begin at the same place
 
 
 class State(traitlets.Dict):
@@ -35,7 +35,7 @@ def slider(description, values, value, text="{:g}"):
         options=[(text.format(v), v) for v in values],
         value=value,
         description=description,
-        layout=ipywidgets.Layout(width="420px"),
+        layout=ipywidgets.Layout(width="auto"),
         style=NAMED,
     )
 
@@ -55,7 +55,7 @@ def choice(description, options):
     return ipywidgets.Dropdown(
         options=list(options.items()),
         description=description,
-        layout=ipywidgets.Layout(width="auto", margin="2px 20px 2px 2px"),
+        layout=ipywidgets.Layout(width="auto"),
         style=NAMED,
     )
 
@@ -73,15 +73,33 @@ def button(text, function):
     return made
 
 
-def panel(*rows):
-    """Put rows of widgets under each other, each wrapped where the page is narrow.
+def lay_out(main, others, buttons, width):
+    """Put the main control at its full width over the others in a grid, and buttons in a row.
+
+    Parameters
+    ----------
+    main : Widget
+    others, buttons : list of Widget
+    width : int
+        In CSS pixels.
 
     Returns
     -------
-    VBox
+    list of Widget
     """
-    wrap = ipywidgets.Layout(flex_flow="row wrap")
-    return ipywidgets.VBox([ipywidgets.Box(list(row), layout=wrap) for row in rows])
+    main.layout.width, main.layout.max_width = f"{width}px", "100%"
+    grid, row = ipywidgets.Box(others), ipywidgets.Box(buttons)
+    grid.add_class("bn-controls")
+    row.add_class("bn-buttons")
+    grid.layout.max_width = row.layout.max_width = f"{width}px"
+    return [main, grid, row] if others else [main, row]
+
+
+def reading(control, value):
+    """Return what a control reads when it has a value: a label, where it has labels."""
+    if not hasattr(control, "options"):
+        return value
+    return control._options_labels[positions(control).index(value)]
 
 
 def positions(control):

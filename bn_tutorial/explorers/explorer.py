@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import ipywidgets
 
 from bn_tutorial._expect import expect_kind
-from bn_tutorial.explorers.controls import State, button, check_value, panel, positions
+from bn_tutorial.explorers.controls import State, button, check_value, lay_out, positions, reading
 from bn_tutorial.explorers.picture import LOCK, Picture
 from bn_tutorial.explorers.renderer import Renderer
 
@@ -26,7 +26,8 @@ class Explorer(ipywidgets.VBox):
 
     A move of a control draws the moving artists over a stored picture of all others (*blitting*)
     and sends one message. The control that ``flip`` names is faster still: the pictures of all its
-    positions are drawn ahead and sent, and the browser switches between them by itself.
+    positions are drawn ahead and sent, and the browser switches between them by itself. Each is
+    stamped with what the controls read, so the page never shows one of another state unmarked.
 
     Moves, clicks and pages drawn ahead come in several threads: JupyterLab has the messages of
     widgets handled in another one than cells. So whatever reads the controls, computes, draws,
@@ -97,23 +98,24 @@ class Explorer(ipywidgets.VBox):
         self.picture.on_msg(self._heard)
         for control in controls.values():
             control.observe(self._moved, "value")
-        if flip is not None:
-            self._link = ipywidgets.jsdlink((controls[flip], "index"), (self.picture, "ahead"))
         buttons = [
             button(text, lambda part=part: self.move(part)) for text, part in self.presets.items()
         ]
         buttons = [*buttons, button("Reset", self.reset), *extras]
-        self.children = [panel(controls.values(), buttons), self.picture]
+        main = controls[flip or next(iter(controls))]
+        others = [control for control in controls.values() if control is not main]
+        self.children = [self.picture, *lay_out(main, others, buttons, self.picture.width)]
         self.add_class("bn-explorer")
 
     def _draw_first(self):
         self.numbers = self.compute(self._values())
         self._renderer.animate(self.build(self.figure, self.numbers))
         self.arrange(self._values())
-        state, page = self._values(), self.index
+        state = self._values()
         self._frame = self._draw(state, self.numbers)  # what is shown: PNG bytes and text
-        self._book, self._frames = state, {page: self._frame}
-        self.picture = Picture(*self._frame, page)
+        self._book, self._frames = state, {self._page_of(state): self._frame}
+        controls, width = list(self.controls.values()), round(self.figure.bbox.width)
+        self.picture = Picture(*self._frame, self._stamp(state), controls=controls, width=width)
         type(self).state.follow(self, state)
 
     # what a subclass gives
@@ -240,11 +242,12 @@ class Explorer(ipywidgets.VBox):
         self.numbers = self.compute(state)
         if self._flip is None or anew or not self._holds(state):
             self._frames = {page: self._draw(state, self.numbers)}
-            self.picture.show(*self._frames[page], page, new_edition=self._flip is not None)
-        elif page not in self._frames:
+            self.picture.show(*self._frames[page], self._stamp(state))
+        elif page in self._frames:
+            self.picture.turn(self._stamp(state))
+        else:
             self._frames[page] = self._draw(state, self.numbers)
-            self.picture.add_frame(*self._frames[page], page)
-        self.picture.index = page
+            self.picture.add_page(*self._frames[page], self._stamp(state))
         self._book, self._frame = state, self._frames[page]
         self._draw_ahead()
         self.error = None
@@ -270,6 +273,13 @@ class Explorer(ipywidgets.VBox):
     def _page_of(self, state):
         """Return the page that shows a state; -1 where there is no flipbook."""
         return -1 if self._flip is None else self._positions().index(state[self._flip])
+
+    def _stamp(self, state):
+        """List what the controls read in a state."""
+        return [reading(control, state[name]) for name, control in self.controls.items()]
+
+    def _state_of(self, page):
+        return self._book | {self._flip: self._positions()[page]}
 
     def _positions(self):
         return positions(self.controls[self._flip])
@@ -299,9 +309,9 @@ class Explorer(ipywidgets.VBox):
         page = self._next_page()
         self.drawing = page is not None and threading.main_thread().is_alive()
         if self.drawing:
-            state = self._book | {self._flip: self._positions()[page]}
+            state = self._state_of(page)
             self._frames[page] = self._draw(state, self.compute(state))
-            self.picture.add_frame(*self._frames[page], page)
+            self.picture.add_page(*self._frames[page], self._stamp(state))
 
     def _next_page(self):
         """Return the page to be drawn ahead next: the nearest that is missing, or None."""
@@ -320,11 +330,18 @@ class Explorer(ipywidgets.VBox):
                 self.clicked(x * self.figure.bbox.width, y * self.figure.bbox.height)
             if "ready" in content:
                 self._wanted = True
-                self.picture.show_again()
-                for page, frame in self._frames.items():
-                    if self._flip:
-                        self.picture.add_frame(*frame, page)
-                self._draw_ahead()
+                self._send_all(anew=self._renderer.set_ratio(content.get("ratio", 1)))
+
+    def _send_all(self, anew):
+        """Send what there is to a browser that has just come, drawn anew if it must be."""
+        if anew:
+            return self.refresh(anew=True)
+        self.picture.show_again()
+        if self._flip and self._book is not None:
+            for page, frame in self._frames.items():
+                self.picture.add_page(*frame, self._stamp(self._state_of(page)))
+        self.picture.turn(self._stamp(self._values()))
+        self._draw_ahead()
 
     # in the page
 

@@ -1,58 +1,106 @@
-// The browser's side of picture.py: an image with a caption, and frames of a flipbook drawn ahead.
+// The browser's side of picture.py: of the pictures that came it shows the one whose stamp is what
+// the controls read now, and marks the one that it shows as long as that is another.
+
+const LATE = 80; // ms after which a picture that the controls have left is dimmed,
+const SILENT = 600; // and after which the caption says what it waits for
+const PULSE = 500; // ms between two looks whether there is a kernel
 
 export default () => {
-  const pages = new Map(); // page -> picture with its text, of the present edition
+  const pages = new Map(); // stamp -> picture with its text, of the present edition
   const views = new Set(); // functions that show what is to be seen now
+  const left = new Map(); // stamp -> when the controls left it
+  let controls = null; // their models, where the page lets a widget find others
+  let wanted = null; // the stamp of what the controls read
   let shown = null;
+  let failed = false;
+  let timer;
 
-  function put(page, png, text) {
+  function put(png, text, stamp) {
     const src = `data:image/png;base64,${base64(png)}`; // quicker than a blob's address
-    const picture = { src, text };
-    if (page >= 0) Object.assign((picture.decoded = new Image()), { src }); // before it is wanted
-    pages.set(page, picture);
+    const picture = { png, text, stamp, src, key: JSON.stringify(stamp) };
+    Object.assign((picture.decoded = new Image()), { src }); // before it is wanted
+    pages.set(picture.key, picture);
     return picture;
   }
 
-  function show(picture) {
-    shown = picture;
+  function read() {
+    const now = JSON.stringify(controls.map(reading));
+    if (now === wanted) return;
+    left.set(wanted, performance.now());
+    wanted = now;
+  }
+
+  function lateness() {
+    if (!shown || shown.key === wanted) return 0;
+    return performance.now() - (left.get(shown.key) ?? -Infinity);
+  }
+
+  function update() {
     for (const view of views) view();
+    clearTimeout(timer);
+    const late = lateness();
+    if (late && late < SILENT) timer = setTimeout(update, (late < LATE ? LATE : SILENT) - late);
+    else left.clear();
   }
 
   return {
     initialize({ model }) {
-      let edition = model.get("edition");
-      let png = null;
-      let text = null;
-      let linked = false; // whether a slider turns the pages here, ahead of the kernel
-      const at = () => model.get(linked ? "ahead" : "index");
-      const turn = () => pages.has(at()) && show(pages.get(at()));
+      let edition = null;
+      const show = (picture) => {
+        shown = picture;
+        failed = false;
+        // so that a notebook that is saved keeps what is seen
+        const { png, text, stamp } = picture;
+        model.set({ png, text, stamp });
+        update();
+      };
+      const turn = () => {
+        if (controls) read();
+        if (pages.has(wanted)) show(pages.get(wanted));
+        else update();
+      };
       const take = () => {
-        if (model.get("edition") !== edition) {
-          edition = model.get("edition");
-          png = null;
-          pages.clear();
-        }
         if (!model.get("png")) return; // some pages deliver bytes after the rest
-        if (model.get("png") === png && model.get("text") === text) return;
-        png = model.get("png");
-        text = model.get("text");
-        show(put(model.get("page"), png, text));
+        edition = model.get("edition");
+        pages.clear();
+        const picture = put(model.get("png"), model.get("text"), model.get("stamp"));
+        if (!controls) wanted = picture.key;
+        show(picture);
+      };
+      const again = () => {
+        if (model.get("edition") !== edition) return take();
+        if (model.get("text") === shown?.text) return;
+        failed = true;
+        shown = { ...shown, text: model.get("text") };
+        update();
       };
       take();
-      model.on("change:png", take);
-      model.on("change:text", take);
       model.on("change:edition", take);
-      model.on("change:index", turn);
-      model.on("change:ahead", () => {
-        linked = true;
+      model.on("change:png", () => shown || take());
+      model.on("change:text", again);
+      let answered = false;
+      model.on("msg:custom", (message, buffers) => {
+        answered = true;
+        if (message.turn && !controls) wanted = JSON.stringify(message.turn);
+        if (message.edition === edition && buffers?.[0]) {
+          put(buffers[0], message.text, message.stamp);
+        }
         turn();
       });
-      model.on("msg:custom", (message, buffers) => {
-        if (message.edition !== edition || !buffers?.[0]) return;
-        put(message.page, buffers[0], message.text);
-        if (message.page === at()) turn();
+      find(model, (found) => {
+        controls = found;
+        for (const control of controls) {
+          control.on("change:index change:value change:_options_labels", turn);
+        }
+        turn();
       });
-      model.send({ ready: true });
+      // a cell may keep the kernel from hearing the first message, and not the second
+      const ask = (times) => {
+        if (answered || !times) return;
+        model.send({ ready: true, ratio: Math.min(2, window.devicePixelRatio || 1) });
+        setTimeout(ask, 1_000, times - 1);
+      };
+      ask(3);
     },
 
     render({ model, el }) {
@@ -60,7 +108,8 @@ export default () => {
       const caption = document.createElement("p");
       caption.setAttribute("role", "status");
       image.decoding = "sync"; // not a frame later
-      Object.assign(image.style, { maxWidth: "100%", height: "auto" });
+      image.style.width = `${model.get("width")}px`;
+      el.classList.add("bn-picture");
       el.append(image, caption);
       image.addEventListener("click", (event) => {
         const box = image.getBoundingClientRect();
@@ -69,6 +118,7 @@ export default () => {
         model.send({ click: [x, y] });
       });
 
+      let gone = false;
       // the browser shows the last picture until the next is complete: no blank moment
       const view = () => {
         if (!shown) return;
@@ -76,13 +126,20 @@ export default () => {
         else say();
       };
       const say = () => {
-        if (image.alt !== shown.text) image.alt = caption.textContent = shown.text;
+        const late = lateness();
+        image.classList.toggle("bn-late", late >= LATE || gone);
+        image.alt = shown.text;
+        let text = shown.text;
+        if (gone) text += " The kernel is gone: run the cell again.";
+        else if (late >= SILENT && !failed) text = "Waiting for the kernel.";
+        if (caption.textContent !== text) caption.textContent = text;
       };
       image.addEventListener("load", say);
       view();
       views.add(view);
 
       let observer = null;
+      let pulse = null;
       const attached = requestAnimationFrame(() => {
         const root = el.closest(".bn-explorer");
         if (!root) return;
@@ -94,23 +151,48 @@ export default () => {
           childList: true,
           subtree: true,
         });
+        pulse = setInterval(() => {
+          if (gone || !controls?.some(isGone)) return;
+          gone = true;
+          for (const child of root.children) child.inert = child !== el;
+          view();
+        }, PULSE);
       });
       return () => {
         views.delete(view);
         cancelAnimationFrame(attached);
+        clearInterval(pulse);
         observer?.disconnect();
       };
     },
   };
 };
 
+// the models of the controls, where the page has a way to them
+async function find(model, found) {
+  const names = model.get("controls").map((reference) => reference.slice("IPY_MODEL_".length));
+  if (!names.length || !model.widget_manager?.get_model) return;
+  found(await Promise.all(names.map((name) => model.widget_manager.get_model(name))));
+}
+
+function reading(control) {
+  const labels = control.get("_options_labels");
+  return labels ? labels[control.get("index")] : control.get("value");
+}
+
+function isGone(control) {
+  return control.comm_live === false || control.comm?.jsServicesComm?.isDisposed;
+}
+
 // ipywidgets gives a slider's handle no name, and announces the exponent of a logarithmic slider and
-// the index of a SelectionSlider: say the label and what the readout shows
+// the index of a SelectionSlider: say the label and what the readout shows. And a notebook would
+// take its arrow keys for its own
 function nameControls(root) {
   for (const handle of root.querySelectorAll(".widget-slider .noUi-handle")) {
     const slider = handle.closest(".widget-slider");
     set(handle, "aria-label", slider.querySelector(".widget-label")?.textContent);
     set(handle, "aria-valuetext", slider.querySelector(".widget-readout")?.textContent);
+    set(handle, "data-lm-suppress-shortcuts", "true");
   }
   for (const label of root.querySelectorAll('[title="null"]')) label.removeAttribute("title");
 }

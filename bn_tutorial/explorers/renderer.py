@@ -30,7 +30,21 @@ class Renderer:
     def __init__(self, size, compress_level):
         self.figure = Figure(figsize=size, dpi=DPI, layout="constrained")
         self._canvas, self._compress_level = FigureCanvasAgg(self.figure), compress_level
-        self._artists, self.draws = [], 0
+        self._artists, self.draws, self._stale = [], 0, True
+
+    def set_ratio(self, ratio):
+        """Draw with more pixels than the page has, from now on: True if that is new.
+
+        Parameters
+        ----------
+        ratio : float
+            Pixels of the screen for one of the page.
+        """
+        new = DPI * ratio != self.figure.dpi
+        if new:
+            self.figure.set_dpi(DPI * ratio)
+            self._stale = True
+        return new
 
     def animate(self, artists):
         """Take artists for those that move."""
@@ -54,13 +68,13 @@ class Renderer:
         bytes
             PNG.
         """
-        if not self.draws or scene != self._scene:
+        if self._stale or scene != self._scene:
             set_scene()
             for ax in self.figure.axes:  # the layout depends on where it starts from
                 ax.set_subplotspec(ax.get_subplotspec())
             self._canvas.draw()  # without the animated artists
             self._scene, self._still = scene, self._canvas.copy_from_bbox(self.figure.bbox)
-            self.draws += 1
+            self._stale, self.draws = False, self.draws + 1
         self._canvas.restore_region(self._still)
         for artist in self._artists:
             artist.axes.draw_artist(artist)
