@@ -5,7 +5,7 @@ import traitlets
 
 from bn_tutorial.explorers.picture import LOCK
 
-NAMED = {"description_width": "130px"}  # so that all controls begin at the same place
+NAMED = {"description_width": "120px"}  # so that all controls begin at the same place
 
 
 class State(traitlets.Dict):

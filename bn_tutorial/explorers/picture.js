@@ -30,8 +30,9 @@ export default () => {
     wanted = now;
   }
 
+  // ms since the controls left what is shown; -1 where they have not
   function lateness() {
-    if (!shown || shown.key === wanted) return 0;
+    if (!shown || shown.key === wanted) return -1;
     return performance.now() - (left.get(shown.key) ?? -Infinity);
   }
 
@@ -39,8 +40,8 @@ export default () => {
     for (const view of views) view();
     clearTimeout(timer);
     const late = lateness();
-    if (late && late < SILENT) timer = setTimeout(update, (late < LATE ? LATE : SILENT) - late);
-    else left.clear();
+    if (late < 0) left.clear();
+    else if (late < SILENT) timer = setTimeout(update, (late < LATE ? LATE : SILENT) - late);
   }
 
   return {
