@@ -14,7 +14,7 @@ import torch
 
 from bn_tutorial.threads import Threads
 
-CALLS_A_SECOND = 30  # of what shows the progress
+CALLS_A_SECOND = 60  # of what shows the progress: an explorer's first picture waits for one
 NOTICED = 1.0  # seconds after which a reader is told what she is waiting for
 
 
@@ -30,17 +30,23 @@ class Watch:
     loss : ndarray (steps done,), or None
         The losses so far, to be read only; None before the job begins, and where it is done
         elsewhere.
+    asked : bool
+        Set it to get, from time to time, ...
+    run : Run or None
+        ... the run as far as it has come, parameters and all.
     """
 
     def __init__(self, total):
-        self.total, self.done, self.stop = total, 0, False
-        self.loss = self.compiling_since = None
+        self.total, self.done, self.stop, self.asked = total, 0, False, True
+        self.loss = self.run = self.compiling_since = None
 
-    def show(self, loss):
-        """Let the other thread see the losses of the steps done."""
+    def show(self, loss, make_run):
+        """Let the other thread see the losses of the steps done, and the run where it asked."""
         self.loss = loss.view()
         self.loss.flags.writeable = False
         self.done = len(loss)
+        if self.asked:
+            self.run, self.asked = make_run(), False
 
     @contextmanager
     def compiling(self):

@@ -208,5 +208,5 @@ def _train_one(dataset, record, work, watch):
             part = rates[history.done : history.done + steps]
             keep = history.statistics
             history.after(*network.train(*examples, batches.numpy(), part, statistics=keep))
-            watch.show(history.loss[: history.done])
+            watch.show(history.loss[: history.done], partial(history.run, network))
     return history.run(network)

@@ -7,6 +7,7 @@ from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.depth import DepthExplorer
 from bn_tutorial.explorers.learning_rate import RATES, LearningRateExplorer
 from bn_tutorial.explorers.momentum import MomentumExplorer
+from bn_tutorial.explorers.playground import Playground
 
 __all__ = [
     "RATES",
@@ -17,4 +18,5 @@ __all__ = [
     "DepthExplorer",
     "LearningRateExplorer",
     "MomentumExplorer",
+    "Playground",
 ]

@@ -107,6 +107,21 @@ def positions(control):
     return [option[1] if isinstance(option, tuple) else option for option in control.options]
 
 
+def offer(control, value):
+    """Give a slider over numbers a position for a value where it has none."""
+    values = positions(control)
+    if value in values or type(value) not in (int, float):
+        return  # what is no number is refused when it is set
+    options = sorted([*control.options, (f"{value:g}", value)], key=lambda option: option[1])
+    before = control.value
+    # in two messages: a browser that gets both in one cuts the index to the old range
+    with control.hold_sync():
+        index = control.index
+        control.options = options
+        control.index = index
+    control.value = before
+
+
 def check_value(name, control, value):
     """Raise a ValueError that says so where a control can't take a value."""
     if hasattr(control, "options"):

@@ -133,7 +133,7 @@ def _read(run, dataset):
         split = getattr(dataset, name)
         loss = evaluate(run, split, statistics)
         found["calibrated", name] = loss
-        found["batch", name] = _read_in_batches(run, split) if batch else loss
+        found["batch", name] = read_in_batches(run, split) if batch else loss
     return {which: loss if math.isfinite(loss) else math.inf for which, loss in found.items()}
 
 
@@ -142,7 +142,7 @@ def _are_sound(statistics):
     return finite and all((std > 0).all() for std in statistics.std)
 
 
-def _read_in_batches(run, split):
+def read_in_batches(run, split):
     """Shuffle a split, cut it into batches as in training, and return their mean loss: float."""
     n, generator = run.recipe.batch_size, torch.Generator().manual_seed(SEED)
     order = torch.randperm(len(split), generator=generator).numpy()

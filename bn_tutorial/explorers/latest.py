@@ -1,0 +1,65 @@
+"""Work in the background, of which only the latest counts."""
+
+import threading
+
+
+class Latest:
+    """A thread that does what was asked for last, and begins anew when something else is.
+
+    Parameters
+    ----------
+    work : callable
+        Called with a request and a function without arguments that says whether it is outdated.
+        The work should look at that often, and end soon where it is; it may show something first,
+        so that moves that come quicker than pictures don't keep all of them away.
+
+    Examples
+    --------
+    >>> done = []
+    >>> latest = Latest(lambda request, outdated: done.append(request))
+    >>> latest.ask("this")
+    >>> latest.wait()
+    >>> done
+    ['this']
+    """
+
+    def __init__(self, work):
+        self._work, self._lock = work, threading.Lock()
+        self._request = self._thread = None
+
+    def ask(self, request):
+        """Do this, in place of what is being done."""
+        with self._lock:
+            self._request = request
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="latest training")
+                self._thread.start()
+
+    def stop(self):
+        """End what is being done."""
+        with self._lock:
+            self._request = None
+
+    @property
+    def busy(self):
+        """Whether there is something to be done."""
+        return self._thread is not None
+
+    def wait(self):
+        """Wait until all is done."""
+        while thread := self._thread:
+            thread.join()
+
+    def _run(self):
+        done = None
+        while True:
+            with self._lock:
+                request = self._request
+                if request is None or request is done or not threading.main_thread().is_alive():
+                    self._request = self._thread = None
+                    return
+            self._work(request, lambda request=request: self._is_outdated(request))
+            done = request
+
+    def _is_outdated(self, request):
+        return self._request is not request or not threading.main_thread().is_alive()
