@@ -1,6 +1,5 @@
 """The explorer of learning rates: what it shows of runs, and how it trains more of them."""
 
-import asyncio
 import math
 import time
 from dataclasses import replace
@@ -11,7 +10,8 @@ import torch
 from ipywidgets import SelectionSlider
 
 import bn_tutorial as bn
-from bn_tutorial.explorers import background
+from bn_tutorial.explorers import grid
+from bn_tutorial.explorers.controls import offer
 from bn_tutorial.explorers.grid import Grid
 from bn_tutorial.explorers.learning_rate import GAINS, RATES, LearningRateExplorer
 from bn_tutorial.parallel import Watch
@@ -180,42 +180,54 @@ def test_a_click_on_the_final_losses_picks_the_nearest_rate(explorer, place, rat
 # training here
 
 
+def train_at(explorer, rate):
+    """Type a rate, and wait."""
+    explorer.exact.value = rate
+    explorer.wait()
+
+
 def test_an_exact_rate_is_trained_and_shown(dataset, explorer, runs):
-    explorer.exact.value = 0.37
-    explorer.train_here()
+    train_at(explorer, 0.37)
     assert explorer.state == {"learning_rate": 0.37, "hidden_gain": 1.0}
-    assert [value for _, value in explorer.controls["learning_rate"].options] == [
-        0.01,
-        0.1,
-        0.37,
-        1.0,
-        3e38,
-    ]
+    rates = [value for _, value in explorer.controls["learning_rate"].options]
+    assert rates == [0.01, 0.1, 0.37, 1.0, 3e38]
     for label, norm in NORMS.items():
         alone = bn.train(dataset, replace(RECIPE, learning_rate=0.37, norm=norm), record=None)
         np.testing.assert_array_equal(explorer.numbers.curves[label][1], alone.loss)
         assert explorer.numbers.picked[label] == pytest.approx(alone.loss[57:].mean().item())
         assert len(finals(explorer, label)) == 5
     assert explorer.error is None
-    explorer.state = {"hidden_gain": 5.0}
-    assert "plain is not trained at this rate and gain; batch norm is not" in explorer.text
-    assert len(finals(explorer)) == 4
-    assert len(explorer._panels.curves["plain"].get_ydata()) == 0
     explorer.reset()
     assert explorer.numbers.picked["plain"] == pytest.approx(
         find(runs, learning_rate=0.1, hidden_gain=1.0, norm=None).loss[57:].mean().item()
     )
 
 
-def test_the_exact_rate_follows_the_slider_until_another_is_typed(explorer):
+def test_off_the_grid_a_move_is_enough_to_train(explorer):
+    train_at(explorer, 0.37)
+    there = len(explorer.grid.runs)
+    explorer.state = {"hidden_gain": 5.0}
+    explorer.wait()
+    assert "plain ends at" in explorer.text
+    assert len(explorer.grid.runs) == there + 2
+    explorer.state = {"hidden_gain": 1.0}
+    assert not explorer.training  # it is there
+
+
+def test_the_exact_rate_follows_the_slider(explorer):
     explorer.state = {"learning_rate": 1.0}
     assert explorer.exact.value == 1.0
-    explorer.exact.value = 0.2
-    explorer.state = {"hidden_gain": 5.0}
-    assert explorer.exact.value == 0.2
-    explorer.train_here()
-    assert explorer.state == {"learning_rate": 0.2, "hidden_gain": 5.0}
-    assert "plain ends at" in explorer.text
+    assert not explorer.training
+
+
+@pytest.mark.parametrize("rate", [-1.0, 0.0, 1e39, math.nan])
+def test_a_rate_out_of_range_is_refused_in_words_and_trains_nothing(explorer, rate):
+    explorer.exact.value = rate
+    assert explorer.picture.text.endswith(f"exact rate: expected 1e-06 to 3e+38, got {rate:g}")
+    assert not explorer.training
+    assert explorer.state["learning_rate"] == 0.1
+    explorer.state = {"learning_rate": 1.0}
+    assert explorer.picture.text == explorer.text
 
 
 def test_the_slider_in_the_page_gets_its_positions_before_its_new_place(explorer, monkeypatch):
@@ -229,19 +241,20 @@ def test_the_slider_in_the_page_gets_its_positions_before_its_new_place(explorer
 
     explorer.state = {"learning_rate": 1.0}
     monkeypatch.setattr(SelectionSlider, "send_state", send_state)
-    explorer._offer(3e38 / 4)
-    explorer._offer(1e-5)
-    (first, old), second, (third, unmoved), fourth = [one for one in sent if one[0]]
-    assert (first - {"index"}, old) == ({"_options_labels"}, 2)
-    assert second == ({"index"}, 3)
-    assert (third - {"index"}, unmoved) == ({"_options_labels"}, 3)
-    assert fourth == ({"index"}, 0)
+    with explorer._unnoticed():
+        offer(control, 3e38 / 4)
+        control.value = 3e38 / 4
+        offer(control, 1e-5)
+    sent = [one for one in sent if one[0]]
+    assert [names - {"index"} for names, _ in sent if "_options_labels" in names] == [
+        {"_options_labels"}
+    ] * 2
+    assert sent[-1] == ({"index"}, 4)
 
 
 def test_a_rate_beyond_the_axis_is_said_to_be_there(dataset, several_seeds):
     explorer = LearningRateExplorer(dataset, several_seeds)
-    explorer.exact.value = 3e38
-    explorer.train_here()
+    train_at(explorer, 3e38)
     assert "Learning rate 3e+38 (beyond the axis)" in explorer.text
     assert "batch norm diverges, its loss is not finite at step 1 (" in explorer.text
     edge = explorer._panels.axes[1].get_xlim()[1]
@@ -252,8 +265,7 @@ def test_a_rate_beyond_the_axis_is_said_to_be_there(dataset, several_seeds):
 def test_after_a_training_pages_drawn_before_are_forgotten(explorer):
     explorer.state = {"learning_rate": 1.0}
     edition = explorer.picture.edition
-    explorer.exact.value = 0.37
-    explorer.train_here()
+    train_at(explorer, 0.37)
     assert explorer.picture.edition > edition
     assert list(explorer._frames) == [2]
 
@@ -267,9 +279,10 @@ def test_lower_losses_than_ever_move_the_axes_once(explorer, monkeypatch):
     assert explorer.draws == 2
 
 
-def test_without_runs_the_grid_is_trained_at_once_where_no_loop_runs(dataset):
+def test_without_runs_the_grid_is_trained(dataset):
     recipe = bn.Recipe(steps=4, hidden=5, norm=None, seed=7)
     explorer = LearningRateExplorer(dataset, recipe=recipe)
+    explorer.wait()
     assert (explorer.numbers.rates.tolist(), explorer.grid.gains) == (RATES, GAINS)
     assert len(explorer.grid.runs) == len(RATES) * len(GAINS) * 2
     assert "missing" not in explorer.text
@@ -282,11 +295,9 @@ def test_without_runs_the_grid_is_trained_at_once_where_no_loop_runs(dataset):
 
 
 def buttons(explorer):
-    """Which of Train here, Train the grid and Cancel can be pressed."""
-    return [
-        not button.disabled
-        for button in (explorer._train_button, explorer._grid_button, explorer._cancel_button)
-    ]
+    """Which of the exact rate, Train the grid and Cancel can be used."""
+    controls = explorer.exact, explorer._grid_button, explorer._cancel_button
+    return [not control.disabled for control in controls]
 
 
 def test_a_grid_with_gaps_is_completed(dataset, runs, several_seeds):
@@ -300,6 +311,7 @@ def test_a_grid_with_gaps_is_completed(dataset, runs, several_seeds):
     explorer.state = {"hidden_gain": 5.0, "learning_rate": 0.01}
     assert "batch norm is not trained" in explorer.text
     explorer._grid_button.click()
+    explorer.wait()
     assert "missing" not in explorer.text
     assert buttons(explorer) == [True, False, False]
     whole = LearningRateExplorer(dataset, runs[:8], state=explorer.state)
@@ -311,23 +323,11 @@ def test_a_grid_with_gaps_is_completed(dataset, runs, several_seeds):
 # in the background
 
 
-async def until(condition):
+def until(condition):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
-
-
-def in_a_loop(function):
-    """Run a coroutine function as in a kernel; no task may leave an error behind."""
-
-    async def main():
-        complaints = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, c: complaints.append(c))
-        await function()
-        assert not complaints
-
-    asyncio.run(main())
+        time.sleep(0.005)
 
 
 def with_steps(runs, steps):
@@ -339,174 +339,117 @@ def with_steps(runs, steps):
     ]
 
 
-def test_curves_grow_while_the_loop_goes_on(dataset, runs):
-    async def main():
-        explorer = LearningRateExplorer(dataset, with_steps(runs, 4_000))
-        explorer.exact.value = 0.37
-        explorer._train_button.click()
-        assert buttons(explorer) == [False, False, True]
-        assert explorer.exact.disabled
-        await until(lambda: len(explorer.grid.growing) == 2)
-        await until(lambda: len(explorer._panels.curves["plain"].get_ydata()) > 2)
-        length = len(explorer._panels.curves["plain"].get_ydata())
-        picture, bar = shown(explorer)[0], explorer._bar.value
-        assert 0 < length < 100
-        assert 0 < bar < explorer._bar.max == 8_000
-        assert "plain is in training" in explorer.text
-        assert explorer.training.done() is False
-        await until(lambda: len(explorer._panels.curves["plain"].get_ydata()) > length)
-        assert shown(explorer)[0] != picture
-        assert explorer._bar.value > bar
-        explorer.state = {"learning_rate": 1.0}  # the reader looks elsewhere meanwhile
-        assert "plain ends at" in explorer.text
-        explorer.state = {"learning_rate": 0.37}
-        await explorer.training
-        assert buttons(explorer) == [True, False, False]
-        assert len(explorer._panels.curves["plain"].get_ydata()) == 100
-        assert "plain ends at" in explorer.text
-        for label, norm in NORMS.items():
-            recipe = replace(RECIPE, steps=4_000, learning_rate=0.37, norm=norm)
-            alone = bn.train(dataset, recipe, record=None)
-            picked = explorer.numbers.picked[label]
-            assert picked == pytest.approx(alone.loss[-200:].mean().item())
-
-    in_a_loop(main)
+def test_curves_grow_while_the_reader_goes_on(dataset, runs):
+    steps = 400_000
+    explorer = LearningRateExplorer(dataset, with_steps(runs, steps))
+    explorer.exact.value = 0.37
+    assert buttons(explorer) == [False, False, True]
+    until(lambda: len(explorer.grid.growing) == 2)
+    until(lambda: len(explorer._panels.curves["plain"].get_ydata()) > 2)
+    length = len(explorer._panels.curves["plain"].get_ydata())
+    picture, bar = shown(explorer)[0], explorer._bar.value
+    assert 0 < length < 100
+    assert 0 < bar < explorer._bar.max == 2 * steps
+    assert "plain is in training" in explorer.text
+    until(lambda: len(explorer._panels.curves["plain"].get_ydata()) > length)
+    assert shown(explorer)[0] != picture
+    assert explorer._bar.value > bar
+    explorer.state = {"learning_rate": 1.0}  # the reader looks elsewhere meanwhile
+    assert "plain ends at" in explorer.text
+    assert explorer.training
+    explorer.state = {"learning_rate": 0.37}
+    explorer._cancel_button.click()
+    begin = time.monotonic()
+    explorer.wait()
+    assert time.monotonic() - begin < 5
+    assert "plain was stopped after " in explorer.text
+    assert buttons(explorer) == [True, False, False]
+    assert explorer.error is None
 
 
-def test_training_can_be_cancelled_and_what_is_done_is_shown(dataset, runs):
-    async def main():
-        explorer = LearningRateExplorer(dataset, with_steps(runs, 100_000))
-        explorer.exact.value = 0.37
-        explorer.train_here()
-        await until(lambda: len(explorer.grid.growing) == 2)
-        explorer._cancel_button.click()
-        begin = time.monotonic()
-        await explorer.training
-        assert time.monotonic() - begin < 5
-        assert "plain was stopped after " in explorer.text
-        assert buttons(explorer) == [True, False, False]
-        assert explorer.error is None
-        explorer.train_here()  # again
-        await until(lambda: len(explorer.grid.growing) == 2)
-        explorer.cancel()
-        await explorer.training
-
-    in_a_loop(main)
+def test_a_rate_that_was_cancelled_is_trained_at_the_next_move(dataset, runs):
+    explorer = LearningRateExplorer(dataset, with_steps(runs, 100_000))
+    explorer.exact.value = 0.37
+    explorer.cancel()
+    explorer.wait()
+    explorer.state = {"learning_rate": 1.0}
+    explorer.state = {"learning_rate": 0.37}
+    assert explorer.training
+    explorer.cancel()
+    explorer.wait()
 
 
 def test_the_grid_is_trained_in_the_background_and_can_be_cancelled(dataset):
-    async def main():
-        explorer = LearningRateExplorer(dataset, recipe=bn.Recipe(steps=300, hidden=5))
-        assert not explorer.grid.runs
-        assert buttons(explorer) == [False, False, True]
-        await until(lambda: len(explorer.grid.runs) >= len(RATES))
-        explorer.cancel()
-        await explorer.training
-        complete = len(explorer.grid) - sum(len(rates) for rates, *_ in explorer.grid.missing())
-        assert 0 < complete < 114
-        assert f"{114 - complete} of the grid's 114 runs are missing" in explorer.text
-        assert buttons(explorer) == [True, True, False]
-        assert {gain for _, gain, *_ in explorer.grid._finals} == {1.0}  # the present gain first
-        before = dict(explorer.grid._finals)
-        explorer._grid_button.click()
-        await explorer.training
-        assert "missing" not in explorer.text
-        assert before.items() <= explorer.grid._finals.items()
-        assert buttons(explorer) == [True, False, False]
-
-    in_a_loop(main)
-
-
-def test_a_second_training_waits_for_the_first(dataset, runs):
-    async def main():
-        explorer = LearningRateExplorer(dataset, with_steps(runs, 2_000))
-        explorer.train_here()
-        first = explorer.training
-        explorer.train_here()
-        explorer.train_grid()
-        assert explorer.training is first
-        explorer.cancel()
-        await first
-
-    in_a_loop(main)
+    explorer = LearningRateExplorer(dataset, recipe=bn.Recipe(steps=300, hidden=5))
+    until(lambda: len(explorer.grid.runs) >= len(RATES))
+    explorer.cancel()
+    explorer.wait()
+    complete = len(explorer.grid) - sum(len(rates) for rates, *_ in explorer.grid.missing())
+    assert 0 < complete < 114
+    assert f"{114 - complete} of the grid's 114 runs are missing" in explorer.text
+    assert buttons(explorer) == [True, True, False]
+    assert {gain for _, gain, *_ in explorer.grid._finals} == {1.0}  # the present gain first
+    before = dict(explorer.grid._finals)
+    explorer._grid_button.click()
+    explorer.train_grid()  # the first goes on
+    explorer.wait()
+    assert "missing" not in explorer.text
+    assert before.items() <= explorer.grid._finals.items()
+    assert buttons(explorer) == [True, False, False]
 
 
 def test_a_run_that_was_cancelled_replaces_no_complete_one(dataset, runs):
-    async def main():
-        explorer = LearningRateExplorer(dataset, with_steps(runs, 50_000))
-        text = explorer.text
-        explorer.train_here()
-        await until(lambda: len(explorer.grid.growing) == 2)
-        explorer.cancel()
-        await explorer.training
-        assert explorer.text == text
-        assert len(explorer.numbers.curves["plain"][1]) == 100
-
-    in_a_loop(main)
+    explorer = LearningRateExplorer(dataset, with_steps(runs, 50_000))
+    text = explorer.text
+    explorer._start_training([([0.1], 1.0, [None, "batch"], RECIPE.seed)])
+    until(lambda: len(explorer.grid.growing) == 2)
+    explorer.cancel()
+    explorer.wait()
+    assert explorer.text == text
+    assert len(explorer.numbers.curves["plain"][1]) == 100
 
 
 def broken_sweep(*_, progress, **__):
-    progress([Watch(10)])
+    progress([Watch(10), Watch(10)])
     raise RuntimeError("no cores left")
 
 
 def test_an_error_in_the_worker_is_told_and_the_explorer_lives_on(dataset, runs, monkeypatch):
-    async def main():
-        explorer = LearningRateExplorer(dataset, runs)
-        with monkeypatch.context() as broken:
-            broken.setattr(background, "sweep", broken_sweep)
-            explorer._train_button.click()
-            await asyncio.wait([explorer.training])
-        assert "RuntimeError: no cores left" in explorer.picture.text
-        assert isinstance(explorer.error, RuntimeError)
-        assert buttons(explorer) == [True, False, False]
-        explorer.state = {"learning_rate": 1.0}
-        assert explorer.error is None
-        explorer.exact.value = 0.37
-        explorer._train_button.click()
-        await explorer.training
-        assert "plain ends at" in explorer.text
-
-    in_a_loop(main)
-
-
-def test_without_a_loop_an_error_in_the_worker_is_raised(explorer, monkeypatch):
-    monkeypatch.setattr(background, "sweep", broken_sweep)
-    with pytest.raises(RuntimeError, match="no cores left"):
-        explorer.train_here()
+    explorer = LearningRateExplorer(dataset, runs)
+    with monkeypatch.context() as broken:
+        broken.setattr(grid, "sweep", broken_sweep)
+        train_at(explorer, 0.37)
     assert "RuntimeError: no cores left" in explorer.picture.text
+    assert isinstance(explorer.error, RuntimeError)
     assert buttons(explorer) == [True, False, False]
+    explorer.state = {"learning_rate": 1.0}
+    assert explorer.error is None
+    explorer.state = {"learning_rate": 0.37}
+    explorer.wait()
+    assert "plain ends at" in explorer.text
 
 
 def test_an_error_of_the_drawing_ends_the_training(dataset, runs, monkeypatch):
-    async def main():
-        explorer = LearningRateExplorer(dataset, with_steps(runs, 100_000))
-        explorer.train_here()
-        await until(lambda: explorer.grid.growing)
-        job = explorer._job
-        with monkeypatch.context() as broken:
-            broken.setattr(Grid, "losses", None)
-            await asyncio.wait([explorer.training])
-            assert isinstance(explorer.error, TypeError)
-        await until(lambda: all(watch.stop for watch in job.watches))
-        assert buttons(explorer) == [True, False, False]
-        explorer.refresh(anew=True)
-        assert explorer.error is None
-
-    in_a_loop(main)
+    explorer = LearningRateExplorer(dataset, with_steps(runs, 10_000_000))
+    explorer.exact.value = 0.37
+    until(lambda: explorer.grid.growing)
+    with monkeypatch.context() as broken:
+        broken.setattr(Grid, "losses", None)
+        explorer.wait()
+        assert isinstance(explorer.error, TypeError)
+    assert buttons(explorer) == [True, False, False]
+    explorer.refresh(anew=True)
+    assert explorer.error is None
 
 
 def test_pages_are_drawn_ahead_after_a_training_and_not_while_it_lasts(dataset, runs):
-    async def main():
-        explorer = LearningRateExplorer(dataset, with_steps(runs, 3_000))
-        explorer._heard(None, {"ready": True}, [])
-        await until(lambda: len(explorer._frames) == 3)
-        explorer.exact.value = 0.37
-        explorer.train_here()
-        await until(lambda: explorer.grid.growing)
-        assert list(explorer._frames) == [2]
-        await explorer.training
-        await until(lambda: len(explorer._frames) == 4)
-        assert all("in training" not in text for _, text in explorer._frames.values())
-
-    in_a_loop(main)
+    explorer = LearningRateExplorer(dataset, with_steps(runs, 200_000))
+    explorer._heard(None, {"ready": True}, [])
+    until(lambda: len(explorer._frames) == 3)
+    explorer.exact.value = 0.37
+    until(lambda: explorer.grid.growing)
+    assert list(explorer._frames) == [2]
+    explorer.cancel()
+    explorer.wait()
+    until(lambda: len(explorer._frames) == 4)
+    assert all("in training" not in text for _, text in explorer._frames.values())

@@ -1,15 +1,20 @@
 """A grid of runs, with batch norm and without: what is there, and what is still to be trained."""
 
 import math
+import time
 from itertools import product
 
 import numpy as np
 
 from bn_tutorial.explorers import probe
+from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.explorers.runs import check_alike, list_runs, values_of
+from bn_tutorial.training import sweep
 
 NORMS = {label: probe.NORMS[label] for label in ("plain", "batch norm")}
 SWEPT = ("learning_rate", "hidden_gain", "norm", "seed")
+PAUSE = 0.035  # seconds between two pictures of curves that grow
+LONG_PAUSE = 0.2  # while many are trained, which pictures would hold up
 
 
 class Grid:
@@ -75,6 +80,45 @@ class Grid:
             if len(run.loss) == run.recipe.steps or run.diverged_at is not None:
                 self._finals[key] = self._mean(run.loss.numpy())
 
+    def has(self, key):
+        """Return whether there is a complete run."""
+        return key in self._finals
+
+    def train(self, dataset, rates, gain, norms, seed, outdated, show):
+        """Train a sweep, and keep its runs.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        rates, gain, norms, seed
+            As ``missing`` lists them.
+        outdated : callable
+            Whether to end early.
+        show : callable
+            Called with the steps done from time to time, and with the lock.
+        """
+        keys = [(rate, gain, norm, seed) for rate in rates for norm in norms]
+        pause, due = PAUSE if len(rates) == 1 else LONG_PAUSE, 0.0
+
+        def look(watches):
+            nonlocal due
+            for watch in watches:
+                watch.stop = watch.stop or outdated()
+            if time.monotonic() < due:
+                return
+            losses = zip(keys, [watch.loss for watch in watches], strict=True)
+            with LOCK:
+                self.growing = {key: loss.copy() for key, loss in losses if loss is not None}
+                show(sum(watch.done for watch in watches))
+            due = time.monotonic() + pause
+
+        values = {"learning_rate": rates, "hidden_gain": [gain], "norm": norms, "seed": [seed]}
+        runs = sweep(dataset, self.recipe, progress=look, **values)
+        with LOCK:
+            self.growing = {}
+            for run in runs:
+                self.keep(run)
+
     def losses(self, key):
         """Return the losses of a run, done or in training: ndarray, empty where there is none."""
         if key in self.growing:
@@ -103,12 +147,17 @@ class Grid:
 
         Returns
         -------
-        list of (rates, gain, norm, seed)
-            Each makes one sweep.
+        list of (rates, gain, norms, seed)
+            Each makes one sweep, here of one norm.
         """
         gains = sorted(self.gains, key=lambda gain: gain != first)
         lacking = [
-            ([r for r in self.rates if (r, gain, norm, seed) not in self._finals], gain, norm, seed)
+            (
+                [r for r in self.rates if (r, gain, norm, seed) not in self._finals],
+                gain,
+                [norm],
+                seed,
+            )
             for gain, norm, seed in product(gains, NORMS.values(), self.seeds)
         ]
         return [one for one in lacking if one[0]]

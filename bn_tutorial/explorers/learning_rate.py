@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import ipywidgets
@@ -12,8 +13,8 @@ from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import smooth
 from bn_tutorial.explorers._learning_rate_panels import LearningRatePanels
-from bn_tutorial.explorers.background import Training, start
-from bn_tutorial.explorers.controls import button, choice, slider
+from bn_tutorial.explorers.background import Latest
+from bn_tutorial.explorers.controls import button, choice, offer, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.grid import NORMS, Grid
 from bn_tutorial.explorers.marks import over_seeds
@@ -25,6 +26,7 @@ RECIPE = Recipe(steps=2_000)
 EXPONENTS = [*np.arange(-3, -1, 1 / 3), *np.arange(-1, 1.01, 1 / 6)]  # finer where it gets hard
 RATES = [float(f"{10**exponent:.3g}") for exponent in EXPONENTS]  # 0.001 to 10
 GAINS = [0.2, 1.0, 5.0]
+EXACT = 1e-6, 3e38  # float32 ends there
 POINTS = 100  # of a smoothed loss curve
 
 
@@ -57,8 +59,8 @@ class LearningRateExplorer(Explorer):
     """Move the learning rate of a plain network and of one with batch norm.
 
     The picture shows the loss curves of both at one rate, and the loss that each rate ends with:
-    the mean over the last twentieth of the steps. A click on that panel picks a rate. *Train here*
-    trains both networks at any other rate while their curves grow.
+    the mean over the last twentieth of the steps. A click on that panel picks a rate. Both
+    networks are trained at a rate that is typed into *exact rate*, while their curves grow.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ class LearningRateExplorer(Explorer):
         As ``bn.sweep`` gives them over ``learning_rate`` and ``norm=[None, "batch"]``, and if you
         like over ``hidden_gain`` and ``seed``. Of several seeds the final losses are shown as mean
         and range, the loss curves of the first. Without runs the explorer trains ``RATES`` and
-        ``GAINS`` itself: in the background where an event loop runs, as in a notebook.
+        ``GAINS`` itself, in the background: ``wait`` waits for them.
     recipe : Recipe, optional
         What the runs of that grid have in common, by default ``RECIPE``.
     state : dict, optional
@@ -77,8 +79,8 @@ class LearningRateExplorer(Explorer):
     ----------
     grid : Grid
         The runs.
-    training : asyncio.Task or None
-        The last training in the background.
+    training : bool
+        Whether networks are being trained in the background.
 
     Raises
     ------
@@ -106,14 +108,14 @@ class LearningRateExplorer(Explorer):
         else:
             raise ValueError(f"recipe: expected none beside runs, which have theirs, got {recipe}")
         self.uniform = math.log(symbols)
-        self._job = self.training = None
+        self.training, self._done, self._background = False, 0, Latest(self._train)
         rates, gains = self.grid.rates, self.grid.gains
         controls = {
             "learning_rate": slider("learning rate", rates, _nearest(rates, 0.1)),
             "hidden_gain": choice("hidden gain", {f"{gain:g}": gain for gain in gains}),
         }
         controls["hidden_gain"].value = _nearest(gains, 1)
-        self._offered, extras = None, self._make_extras()
+        extras = self._make_extras()
         self.set_up(
             controls,
             flip="learning_rate",
@@ -122,21 +124,20 @@ class LearningRateExplorer(Explorer):
             state=state,
             size=(9, 3.8),
         )
+        self.exact.observe(self._typed, "value")
         self._show_buttons()
         if runs is None:
             self.train_grid()
 
     def _make_extras(self):
-        self.exact = ipywidgets.BoundedFloatText(
-            min=1e-6, max=3e38, description="exact rate", layout=ipywidgets.Layout(width="190px")
-        )  # float32 ends at 3e38
-        self._train_button = button("Train here", self.train_here)
+        self.exact = ipywidgets.FloatText(
+            description="exact rate", layout=ipywidgets.Layout(width="190px")
+        )
         self._grid_button = button("Train the grid", self.train_grid)
         self._cancel_button = button("Cancel", self.cancel)
         bar = ipywidgets.Layout(width="100px")
         self._bar = ipywidgets.IntProgress(layout=bar, tooltip="progress of the training")
-        buttons = self._train_button, self._grid_button, self._cancel_button
-        return self.exact, *buttons, self._bar
+        return self.exact, self._grid_button, self._cancel_button, self._bar
 
     # controls -> compute -> draw
 
@@ -194,9 +195,8 @@ class LearningRateExplorer(Explorer):
         self._panels.set_lower_end(self.scene(numbers.state))
 
     def arrange(self, state):
-        """Offer the picked rate for training, unless another was typed since it was picked."""
-        if state["learning_rate"] != self._offered:
-            self.exact.value = self._offered = state["learning_rate"]
+        """Let the field for an exact rate say the picked one."""
+        self.exact.value = state["learning_rate"]
 
     def clicked(self, x, y):
         """Pick the rate next to a click on the final losses."""
@@ -241,7 +241,7 @@ class LearningRateExplorer(Explorer):
     def _rest(self):
         """Return what the grid lacks."""
         lacking = sum(len(rates) for rates, *_ in self.grid.missing())
-        still = "are missing" if self._job is None else "are still to come"
+        still = "are still to come" if self.training else "are missing"
         return f" {lacking} of the grid's {len(self.grid)} runs {still}." if lacking else ""
 
     def key_numbers(self, numbers: Numbers) -> dict:
@@ -252,71 +252,89 @@ class LearningRateExplorer(Explorer):
 
     # training
 
-    def train_here(self):
-        """Train both networks at the exact rate and the present gain, with the first seed."""
-        rate, gain, seed = self.exact.value, self.state["hidden_gain"], self.grid.seeds[0]
-        self._train([([rate], gain, list(NORMS.values()), seed)], offer=rate)
+    def _typed(self, change):
+        with LOCK, suppress(Exception), self._told_to_the_reader():
+            if not self._quiet:
+                self.train_at(change.new)
 
-    def _offer(self, rate):
-        """Move the slider to a rate, giving it a position where it has none."""
-        control, rates = self.controls["learning_rate"], sorted({rate, *self._rates()})
-        with self._unnoticed():
-            # in two messages: a browser that gets both in one cuts the index to the old range
-            with control.hold_sync():
-                index = control.index
-                control.options = [(f"{r:g}", r) for r in rates]
-                control.index = index
-            control.value = rate
-            self._book = None  # the pages have other numbers now
+    def train_at(self, rate: float):
+        """Move to any rate, at which both networks are trained with the first seed.
+
+        Raises
+        ------
+        ValueError
+            If the rate is not between those of ``EXACT``.
+        """
+        low, high = EXACT
+        if not low <= rate <= high:
+            raise ValueError(f"exact rate: expected {low:g} to {high:g}, got {rate:g}")
+        with LOCK:
+            with self._unnoticed():
+                offer(self.controls["learning_rate"], rate)
+                self._book = None  # the pages have other numbers now
+            self.move({"learning_rate": rate})
 
     def train_grid(self):
         """Train what the grid lacks, at the present gain first."""
-        missing = self.grid.missing(self.state["hidden_gain"])
-        self._train([(rates, gain, [norm], seed) for rates, gain, norm, seed in missing])
+        with LOCK:
+            if not self.training:
+                self._start_training(self.grid.missing(self.state["hidden_gain"]))
+                self.refresh(anew=True)
 
     def cancel(self):
         """End the training. Runs that are complete are kept, and so are the others' losses."""
-        if job := self._job:  # read once: it may end at any moment
-            job.cancelled = True
+        self._background.stop()
 
-    def _train(self, sweeps, *, offer=None):
-        with LOCK:
-            if self._job is not None:
-                return
-            if offer is not None:
-                self._offer(offer)
-            self._job = Training(self._dataset, self.grid, sweeps)
-            self._bar.value, self._bar.max = 0, max(1, self._job.steps)
-            self._show_buttons()
-        self.training = start(self._follow(self._job))
+    def wait(self):
+        """Wait until the training has ended."""
+        self._background.wait()
 
-    async def _follow(self, job):
-        with self._told_to_the_reader():
+    def _show(self, state, anew):
+        rate, gain = state["learning_rate"], state["hidden_gain"]
+        off_grid = rate not in self.grid.rates
+        lacking = [key for key in self._keys(state).values() if not self.grid.has(key)]
+        if off_grid and lacking and not anew and not self.training:
+            norms = [norm for *_, norm, _ in lacking]
+            self._start_training([([rate], gain, norms, self.grid.seeds[0])])
+            anew = True
+        super()._show(state, anew)
+
+    def _start_training(self, sweeps):
+        runs = sum(len(rates) * len(norms) for rates, _, norms, _ in sweeps)
+        self.training, self._done = True, 0
+        self._bar.value, self._bar.max = 0, max(1, runs * self.grid.recipe.steps)
+        self._show_buttons()
+        self._background.ask(sweeps)
+
+    def _train(self, sweeps, outdated):
+        """Train in a thread of its own, and show the curves as they grow."""
+        with suppress(Exception), self._told_to_the_reader():
             try:
-                self.refresh(anew=True)
-                await job.run(self._grow)
+                for rates, *others in sweeps:
+                    if not outdated():
+                        self.grid.train(self._dataset, rates, *others, outdated, self._grow)
+                        self._done = self._bar.value
             finally:
                 with LOCK:
-                    job.cancelled, self._job, self.grid.growing = True, None, {}
+                    self.training, self.grid.growing = False, {}
                     self._show_buttons()
                     self.refresh(anew=True)
 
-    def _grow(self):
+    def _grow(self, done):
         """Show the losses that have come."""
-        self._bar.value = self._job.done
+        self._bar.value = self._done + done
         self._frames.pop(self.index, None)  # the other pages stay as they are
         self.refresh()
 
     def _next_page(self):
         # pages drawn ahead of a training would be of no use after it
-        return super()._next_page() if self._job is None else None
+        return None if self.training else super()._next_page()
 
     def _show_buttons(self):
-        busy = self._job is not None
-        self._train_button.disabled = self.exact.disabled = busy
-        self._grid_button.disabled = busy or not self.grid.missing()
-        self._cancel_button.disabled = not busy
-        self._bar.layout.visibility = "visible" if busy else "hidden"
+        self.exact.disabled = self.training
+        self._grid_button.disabled = self.training or not self.grid.missing()
+        self._cancel_button.disabled = not self.training
+        self._bar.layout.visibility = "visible" if self.training else "hidden"
 
 
 def _presets(rates):

@@ -15,9 +15,9 @@ from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import SATURATED, probe, smooth, update_to_data
 from bn_tutorial.evaluation import evaluate
 from bn_tutorial.explorers._playground_panels import LIMITS, PlaygroundPanels
+from bn_tutorial.explorers.background import Latest
 from bn_tutorial.explorers.controls import choice, offer, slider
 from bn_tutorial.explorers.explorer import Explorer
-from bn_tutorial.explorers.latest import Latest
 from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.explorers.probe import NORMS, Probe
 from bn_tutorial.explorers.size_grid import read_in_batches
@@ -412,7 +412,7 @@ def _make_controls():
         "hidden": slider("hidden units", (10, 25, 50, 100, 200), 100, "{}"),
         "steps": slider("steps", STEP_COUNTS, 1_000, "{:,}"),
         "seed": slider("seed", SEEDS, 23, "{}"),
-        "statistics": choice("batch norm read with", statistics),
+        "statistics": choice("batch norm with", statistics),
         "momentum": slider("momentum", MOMENTA, 0.1),
         "layer": slider("layer shown", range(1, 11), 1, "{}"),
         "curve": choice("curve", {name: name for name in ("smoothed", "each batch's")}),
