@@ -271,8 +271,13 @@ class Explorer:
         while True:
             self.page.wait_for_timeout(150)
             self.notebook.wait()
-            if not self.ask("drawing"):
+            if not self.ask("busy"):
                 return
+
+    @property
+    def grows(self):
+        """Whether its picture grows while networks are trained at a move."""
+        return self.ask("__class__.__name__") == "Playground"
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from itertools import chain
 import numpy as np
 
 from bn_tutorial import plots
+from bn_tutorial.explorers._playground_networks import LIMITS
 from bn_tutorial.explorers.marks import LEVEL
 
-LIMITS = {"into": (-5, 5), "out": (-1, 1)}
 BINS = 60
 LOSSES = {"log": (1.6, 30), "linear": (1.6, 5)}
 ENDS = (2.0, 4.2)  # nats

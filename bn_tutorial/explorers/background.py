@@ -51,15 +51,22 @@ class Latest:
             thread.join()
 
     def _run(self):
-        done = None
-        while True:
-            with self._lock:
-                request = self._request
-                if request is None or request is done or not threading.main_thread().is_alive():
-                    self._request = self._thread = None
-                    return
-            self._work(request, lambda request=request: self._is_outdated(request))
-            done = request
+        request = None
+        while (request := self._next(request)) is not None:
+            try:
+                self._work(request, lambda request=request: self._is_outdated(request))
+            except BaseException:
+                self._thread = None  # the next request gets another
+                raise
+
+    def _next(self, done):
+        """Return what is to be done now; None, and end, where there is nothing."""
+        with self._lock:
+            if self._request is done or not threading.main_thread().is_alive():
+                self._request = None
+            if self._request is None:
+                self._thread = None
+            return self._request
 
     def _is_outdated(self, request):
         return self._request is not request or not threading.main_thread().is_alive()

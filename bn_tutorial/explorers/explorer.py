@@ -185,6 +185,11 @@ class Explorer(ipywidgets.VBox):
             return self.describe(self.numbers)
 
     @property
+    def busy(self):
+        """Whether there is anything being done in the background."""
+        return self.drawing
+
+    @property
     def draws(self):
         """Full redraws so far."""
         return self._renderer.draws

@@ -285,6 +285,11 @@ class LearningRateExplorer(Explorer):
         """End the training. Runs that are complete are kept, and so are the others' losses."""
         self._background.stop()
 
+    @property
+    def busy(self):
+        """Whether networks are being trained or pages drawn ahead."""
+        return self.training or self.drawing
+
     def wait(self):
         """Wait until the training has ended."""
         self._background.wait()

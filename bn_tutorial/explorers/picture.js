@@ -23,11 +23,11 @@ export default () => {
     return picture;
   }
 
-  function read() {
-    const now = JSON.stringify(controls.map(reading));
-    if (now === wanted) return;
+  function want(stamp) {
+    const key = JSON.stringify(stamp);
+    if (key === wanted) return;
     left.set(wanted, performance.now());
-    wanted = now;
+    wanted = key;
   }
 
   // ms since the controls left what is shown; -1 where they have not
@@ -56,7 +56,7 @@ export default () => {
         update();
       };
       const turn = () => {
-        if (controls) read();
+        if (controls) want(controls.map(reading));
         if (pages.has(wanted)) show(pages.get(wanted));
         else update();
       };
@@ -64,9 +64,8 @@ export default () => {
         if (!model.get("png")) return; // some pages deliver bytes after the rest
         edition = model.get("edition");
         pages.clear();
-        const picture = put(model.get("png"), model.get("text"), model.get("stamp"));
-        if (!controls) wanted = picture.key;
-        show(picture);
+        if (!controls) want(model.get("stamp"));
+        show(put(model.get("png"), model.get("text"), model.get("stamp")));
       };
       const again = () => {
         if (model.get("edition") !== edition) return take();
@@ -82,7 +81,7 @@ export default () => {
       let answered = false;
       model.on("msg:custom", (message, buffers) => {
         answered = true;
-        if (message.turn && !controls) wanted = JSON.stringify(message.turn);
+        if (message.turn && !controls) want(message.turn);
         if (message.edition === edition && buffers?.[0]) {
           put(buffers[0], message.text, message.stamp);
         }

@@ -1,29 +1,21 @@
 """Networks that train anew at every move, side by side."""
 
-import ast
-import math
 from contextlib import suppress
 from dataclasses import dataclass, fields
 
 import ipywidgets
-import numpy as np
-import torch
 
-from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
-from bn_tutorial.diagnostics import SATURATED, probe, smooth, update_to_data
-from bn_tutorial.evaluation import evaluate
-from bn_tutorial.explorers._playground_panels import LIMITS, PlaygroundPanels
+from bn_tutorial.explorers._playground_networks import bigram_loss, look_into
+from bn_tutorial.explorers._playground_panels import PlaygroundPanels
+from bn_tutorial.explorers.as_code import arguments_of, code_of
 from bn_tutorial.explorers.background import Latest
 from bn_tutorial.explorers.controls import choice, offer, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.explorers.probe import NORMS, Probe
-from bn_tutorial.explorers.size_grid import read_in_batches
 from bn_tutorial.recipe import Recipe
-from bn_tutorial.sampling import sample_words
-from bn_tutorial.statistics import calibrate, running_statistics
 from bn_tutorial.training import sweep
 
 RECIPE = Recipe(eps=1e-5)  # with pairs a unit's two inputs may be equal
@@ -38,47 +30,6 @@ GAINS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.68, 1.0, 2.0, 5.0, 10.0, 20.0)
 OUTPUT_GAINS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 MOMENTA = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 SEEDS = range(1, 31)
-POINTS = 100  # of a smoothed curve
-WORDS = 4
-ADDED = 0.1  # to the counts of pairs, as notebook 01 finds best
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """One network, as far as it has come.
-
-    Attributes
-    ----------
-    steps, losses : ndarray (points,)
-        Of the curve.
-    done : int
-        Steps of the training.
-    diverged : int or None
-        The step whose loss is not finite.
-    into, out : ndarray (bins,)
-        Shares of what goes into a layer's tanh, and comes out.
-    saturated : float
-        Share of its activations.
-    gradient, updates : ndarray (L,)
-        By hidden layer: standard deviation of the gradient at what tanh gives, and log10 of the
-        ratio of an update to the weights.
-    train, val : float or None
-        Losses at the end of the training, in nats.
-    words : list of str
-    """
-
-    steps: np.ndarray
-    losses: np.ndarray
-    done: int
-    diverged: int | None
-    into: np.ndarray
-    out: np.ndarray
-    saturated: float
-    gradient: np.ndarray
-    updates: np.ndarray
-    train: float | None = None
-    val: float | None = None
-    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +78,7 @@ class Playground(Explorer):
         expect_kind("dataset", dataset, Dataset)
         expect_kind("recipe", recipe, (Recipe, type(None)))
         self._dataset, self._recipe = dataset, recipe or RECIPE
-        self._probe, self.bigram = Probe(dataset, 256), _bigram_loss(dataset)
+        self._probe, self.bigram = Probe(dataset, 256), bigram_loss(dataset)
         self._trained = None  # what the last complete runs were trained with, and the runs
         self._latest = Latest(self._train)
         self.as_code = ipywidgets.Text(
@@ -172,6 +123,11 @@ class Playground(Explorer):
         self.error = None
         self._latest.ask(state)
 
+    @property
+    def busy(self):
+        """Whether networks are being trained."""
+        return self._latest.busy
+
     def wait(self):
         """Wait until the networks are trained and shown."""
         self._latest.wait()
@@ -199,58 +155,11 @@ class Playground(Explorer):
 
     def _read(self, state, runs, training=False):
         """Read what runs have come to, of complete ones the losses and words too: Numbers."""
-        networks = {label: self._look_into(state, run, training) for label, run in runs.items()}
-        return Numbers(state=state, networks=networks, training=training)
-
-    def _look_into(self, state, run, training):
-        diverged = run.diverged_at
-        losses, done = run.loss, len(run.loss)
-        window = max(1, run.recipe.steps // POINTS) if state["curve"] == "smoothed" else 1
-        steps, losses = smooth(losses, window)
-        inside = dict.fromkeys(("into", "out", "gradient", "updates"), np.full(1, math.nan))
-        inside |= {"saturated": math.nan}
-        ends = {}
-        if diverged is None:
-            with np.errstate(all="ignore"):
-                inside = self._inside(state, run)
-                ends = {} if training else self._ends(state, run)
-        curve = {"steps": steps.numpy(), "losses": losses.numpy()}
-        return Network(**curve, done=done, diverged=diverged, **inside, **ends)
-
-    def _inside(self, state, run):
-        """Send a batch through, forward and back."""
-        snapshot, depth = probe(run, *self._probe.batch), run.recipe.depth
-        layer = min(state["layer"], depth) - 1
-        names = list(snapshot.outputs)
-        out = snapshot.outputs[f"tanh.{layer}"]
-        into = snapshot.outputs[names[names.index(f"tanh.{layer}") - 1]]
-        gradients = [snapshot.output_gradients[f"tanh.{i}"] for i in range(depth)]
-        rate = run.recipe.learning_rates()[-1]
-        updates = update_to_data(snapshot, rate)
-        return {
-            "into": plots.bin_shares(into, limits=LIMITS["into"])[0],
-            "out": plots.bin_shares(out, limits=LIMITS["out"])[0],
-            "saturated": (out.abs() > SATURATED).float().mean().item(),
-            "gradient": np.array([g.std().item() for g in gradients]),
-            "updates": np.array([updates[f"hidden.{i}.weight"] for i in range(depth)]),
+        networks = {
+            label: look_into(self._dataset, self._probe, state, run, complete=not training)
+            for label, run in runs.items()
         }
-
-    def _ends(self, state, run):
-        """Evaluate a trained network, and let it write."""
-        train, val, vocabulary = self._dataset.train, self._dataset.val, self._dataset.vocabulary
-        statistics, batch = None, run.recipe.norm == "batch"
-        if batch and state["statistics"] == "running":
-            statistics = running_statistics(run, momentum=state["momentum"])
-        elif batch:
-            statistics = calibrate(run, train)
-        if batch and state["statistics"] == "batch":
-            losses = [read_in_batches(run, split) for split in (train, val)]
-        else:
-            losses = [evaluate(run, split, statistics) for split in (train, val)]
-        words = ()
-        if math.isfinite(losses[1]):
-            words = sample_words(run, vocabulary, statistics, n=WORDS, seed=state["seed"])
-        return {"train": losses[0], "val": losses[1], "words": tuple(words)}
+        return Numbers(state=state, networks=networks, training=training)
 
     # drawing
 
@@ -308,14 +217,7 @@ class Playground(Explorer):
         return self._code_of(self._values())
 
     def _code_of(self, state):
-        default = Recipe()
-        recipe = self.recipe(state)
-        changed = [
-            f"{f.name}={getattr(recipe, f.name)!r}"
-            for f in fields(Recipe)
-            if f.name != "norm" and getattr(recipe, f.name) != getattr(default, f.name)
-        ]
-        return f"bn.Recipe({', '.join(changed)})"
+        return code_of(self.recipe(state))
 
     def _pasted(self, change):
         with LOCK, self._told_to_the_reader():
@@ -330,7 +232,7 @@ class Playground(Explorer):
         ValueError
             If it is no such call, or of a field or value that there is no control for.
         """
-        values = _arguments(code)
+        values = arguments_of(code)
         for name in values:
             if name not in self._fields:
                 known = ", ".join(self._fields)
@@ -343,19 +245,6 @@ class Playground(Explorer):
             for name, value in part.items():
                 offer(self.controls[name], value)
         return part
-
-
-def _arguments(code):
-    """Return the keyword arguments of a call of Recipe: dict."""
-    wanted = "as code: expected bn.Recipe(...) with numbers by name"
-    try:
-        call = ast.parse(code.strip(), mode="eval").body
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
-        if name != "Recipe" or call.args:
-            raise ValueError
-        return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except (SyntaxError, ValueError, AttributeError, TypeError):
-        raise ValueError(f"{wanted}, got {code!r}") from None
 
 
 class _Growing:
@@ -388,16 +277,6 @@ def _end(network, statistics):
         return "is in training"
     read = "" if statistics is None else f" (read with {statistics} statistics)"
     return f"ends at {network.train:.2f} on train, {network.val:.2f} on val{read}"
-
-
-def _bigram_loss(dataset):
-    """Count pairs in train, and return the loss of that table on val, in nats: float."""
-    symbols = len(dataset.vocabulary)
-    counts = torch.full((symbols, symbols), ADDED, dtype=torch.float64)
-    before, after = dataset.train.contexts[:, -1], dataset.train.targets
-    counts.index_put_((before, after), torch.ones(len(after)).double(), accumulate=True)
-    table = counts / counts.sum(dim=1, keepdim=True)
-    return -table[dataset.val.contexts[:, -1], dataset.val.targets].log().mean().item()
 
 
 def _make_controls():

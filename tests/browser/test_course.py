@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tools.run_notebooks import course
 
-MOST_BYTES = 32 * 1024  # of a message
+MOST_BYTES = 48 * 1024  # of a message
 BACKLOG = 250  # ms from the release of a dragged slider to the last picture
 TRIES = 3  # for that time, on a machine that does other things too
 
@@ -54,6 +54,7 @@ def test_a_key_moves_picture_text_and_state_together(explorers):
 
 
 def test_a_key_costs_two_small_messages_at_most_and_no_full_redraw(explorers):
+    """But for a network that is trained: each picture of its growing curves is one."""
     for explorer in explorers:
         press_an_arrow(explorer)
         explorer.settle()
@@ -64,7 +65,7 @@ def test_a_key_costs_two_small_messages_at_most_and_no_full_redraw(explorers):
             explorer.settle()
         messages = explorer.page.evaluate("() => messages")
         # the page's number, and that of a field which follows the slider
-        assert len(messages) <= 2 * 5, messages
+        assert len(messages) <= 2 * 5 or explorer.grows, messages
         assert all(message["bytes"] <= MOST_BYTES for message in messages), messages
         assert explorer.ask("draws") == draws
 

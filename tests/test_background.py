@@ -1,0 +1,83 @@
+"""The thread of which only the latest work counts."""
+
+import threading
+import time
+
+from bn_tutorial.explorers.background import Latest
+
+PATIENCE = 60
+
+
+def wait_for(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.001)
+
+
+def test_the_latest_request_replaces_the_others():
+    begun, ended = [], []
+
+    def work(request, outdated):
+        begun.append(request)
+        wait_for(lambda: outdated() or request == "last")
+        ended.append(request)
+
+    latest = Latest(work)
+    latest.ask("first")
+    wait_for(lambda: begun == ["first"])
+    for request in ("second", "third", "last"):
+        latest.ask(request)
+    latest.wait()
+    assert ended[0] == "first"
+    assert ended[-1] == "last"
+    assert not latest.busy
+
+
+def test_what_is_asked_for_at_the_end_is_done_too():
+    """A thread that is about to end must not take a request along."""
+    done = []
+    latest = Latest(lambda request, outdated: done.append(request))
+    for number in range(300):
+        latest.ask(number)
+        if number % 3 == 0:
+            latest.wait()
+            assert done[-1] == number
+    latest.wait()
+    assert done[-1] == 299
+
+
+def test_stop_ends_the_work():
+    latest = Latest(lambda request, outdated: wait_for(outdated))
+    latest.ask("this")
+    assert latest.busy
+    latest.stop()
+    latest.wait()
+    assert not latest.busy
+
+
+def test_after_an_error_the_next_request_is_done(monkeypatch):
+    done, told = [], []
+    monkeypatch.setattr(threading, "excepthook", lambda error: told.append(error.exc_type))
+
+    def work(request, outdated):
+        if request == "broken":
+            raise ArithmeticError
+        done.append(request)
+
+    latest = Latest(work)
+    latest.ask("broken")
+    wait_for(lambda: told == [ArithmeticError])
+    latest.ask("whole")
+    latest.wait()
+    assert done == ["whole"]
+
+
+def test_many_requests_leave_no_thread():
+    before = threading.active_count()
+    latest = Latest(lambda request, outdated: time.sleep(0.001))
+    for number in range(200):
+        latest.ask(number)
+        assert threading.active_count() <= before + 1
+    latest.wait()
+    assert threading.active_count() == before
