@@ -193,8 +193,8 @@ class Playground(Explorer):
         """Return what became of each network."""
         state = numbers.state
         told = "; ".join(
-            f"{label} {_end(network, state['statistics'] if label == 'batch norm' else None)}"
-            for label, network in numbers.networks.items()
+            f"{label} {_end(numbers.networks.get(label), label, state['statistics'])}"
+            for label in state["networks"]
         )
         return (
             f"Learning rate {state['learning_rate']:g}, hidden gain {state['hidden_gain']:g}, "
@@ -220,7 +220,7 @@ class Playground(Explorer):
         return code_of(self.recipe(state))
 
     def _pasted(self, change):
-        with LOCK, self._told_to_the_reader():
+        with LOCK, suppress(Exception), self._told_to_the_reader():
             if not self._quiet:
                 self.move(self.read_code(change.new))
 
@@ -233,10 +233,10 @@ class Playground(Explorer):
             If it is no such call, or of a field or value that there is no control for.
         """
         values = arguments_of(code)
-        for name in values:
-            if name not in self._fields:
+        for name, value in values.items():
+            if name not in self._fields and value != getattr(self._recipe, name, self):
                 known = ", ".join(self._fields)
-                raise ValueError(f"as code: expected fields among {known}, got {name}")
+                raise ValueError(f"as code: expected fields among {known}, got {name}={value!r}")
         recipe = self._recipe_of(values)  # it refuses bad values
         part = {name: getattr(recipe, name) for name in self._fields}
         default = {name: value for name, value in DEFAULT.items() if name not in values}
@@ -259,9 +259,10 @@ class _Growing:
             for watch in watches:
                 watch.stop = True
             return
-        if any(watch.run is None for watch in watches):
+        runs = zip(self._state["networks"], [watch.run for watch in watches], strict=True)
+        runs = {label: run for label, run in runs if run is not None}
+        if not runs:
             return
-        runs = dict(zip(self._state["networks"], [watch.run for watch in watches], strict=True))
         for watch in watches:
             watch.asked = True
         playground = self._playground
@@ -269,13 +270,13 @@ class _Growing:
         self._shown = True
 
 
-def _end(network, statistics):
+def _end(network, label, statistics):
     """Return what became of one network."""
-    if network.diverged is not None:
+    if network is not None and network.diverged is not None:
         return f"diverges at step {network.diverged:,}"
-    if network.val is None:
+    if network is None or network.val is None:
         return "is in training"
-    read = "" if statistics is None else f" (read with {statistics} statistics)"
+    read = f" (read with {statistics} statistics)" if label == "batch norm" else ""
     return f"ends at {network.train:.2f} on train, {network.val:.2f} on val{read}"
 
 
