@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bn_tutorial.checks.cases import batch, gains, generator, normal
-from bn_tutorial.checks.guard import one_line
-from bn_tutorial.checks.observe import Complaint
+from bn_tutorial.checks.observe import Complaint, kind
 
 UNITS = 4
 SETTINGS = {"eps": 0.1, "momentum": 0.3}
@@ -45,7 +44,7 @@ class Examination:
         """Make the layer and read a batch in eval mode."""
         self.layer = self.cls(UNITS, **SETTINGS)
         if not isinstance(self.layer, nn.Module):
-            return Complaint(f"expected an nn.Module, got {one_line(type(self.layer).__name__)}")
+            return Complaint(f"expected an nn.Module, got {kind(self.layer)}")
         if "_modules" not in vars(self.layer):
             if self.layer.forward(x) is None:
                 return None
