@@ -17,7 +17,7 @@ from bn_tutorial.checks.bugs import contexts as cuts
 from bn_tutorial.checks.cases import scripted
 from bn_tutorial.checks.guard import isolated, one_line
 from bn_tutorial.checks.judge import Task, judge
-from bn_tutorial.checks.observe import Complaint
+from bn_tutorial.checks.observe import Complaint, kind
 
 SEED = 23  # of the inputs; the tests try many
 GRID = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
@@ -198,7 +198,7 @@ def _plain(value):
 
 def _kind(value):
     size = f" of length {len(value)}" if isinstance(value, list | tuple | str) else ""
-    return f"{type(value).__name__}{size}"
+    return f"{kind(value)}{size}"
 
 
 def _difference(seen, expected, tolerance):
