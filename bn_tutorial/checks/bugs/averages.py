@@ -1,9 +1,7 @@
 """Wrong weights in a running average: ``leftover``, ``batch_weights`` and ``momentum_for``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def leftover(momentum, steps):
@@ -21,7 +19,7 @@ def momentum_for(weight, steps):
 POWER = "(1 - momentum) ** steps"
 ROOT = "weight ** (1 / steps)"
 
-bug = partial(Bug, check="leftover", chapter="05_running_statistics", right=leftover)
+bug = bugs_from(leftover, check="leftover", chapter="05_running_statistics")
 
 BUGS = named(
     momentum_reversed=bug(
@@ -48,7 +46,7 @@ BUGS = named(
     weights_subtracted=bug(
         "Each update multiplies the old weight by 1 - momentum: it does not subtract momentum.",
         {POWER: "1 - momentum * steps"},
-        others=({POWER: "max(0.0, 1 - momentum * steps)"},),
+        {POWER: "max(0.0, 1 - momentum * steps)"},
     ),
     only_for_small_momentum=bug(
         "exp(-momentum * steps) is close for a small momentum, but not exact.",
@@ -56,7 +54,7 @@ BUGS = named(
     ),
 )
 
-bug = partial(Bug, check="batch_weights", chapter="05_running_statistics", right=batch_weights)
+bug = bugs_from(batch_weights, check="batch_weights", chapter="05_running_statistics")
 
 BUGS += named(
     newest_first=bug(
@@ -91,7 +89,7 @@ BUGS += named(
     ),
 )
 
-bug = partial(Bug, check="momentum_for", chapter="05_running_statistics", right=momentum_for)
+bug = bugs_from(momentum_for, check="momentum_for", chapter="05_running_statistics")
 
 BUGS += named(
     momentum_reversed=bug(

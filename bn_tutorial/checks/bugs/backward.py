@@ -1,9 +1,7 @@
 """Wrong backward passes, ``fn(dy, x, weight, eps) -> (dx, dweight, dbias)``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def backward(dy, x, weight, eps):
@@ -18,7 +16,7 @@ def backward(dy, x, weight, eps):
 BRACKET = "(dy - dbias / len(x) - x_hat * dweight / len(x))"
 RESULTS = "return dx, dweight, dbias"
 
-bug = partial(Bug, check="batch_norm_backward", chapter="07_backward_pass", right=backward)
+bug = bugs_from(backward, check="batch_norm_backward", chapter="07_backward_pass")
 
 BUGS = named(
     statistics_detached=bug(
@@ -42,10 +40,8 @@ BUGS = named(
         "A term has the wrong sign. Both the way through the mean and the one through the variance "
         "take something away from dy.",
         {"dy - dbias / len(x) - x_hat": "dy + dbias / len(x) + x_hat"},
-        others=(
-            {"- x_hat": "+ x_hat"},
-            {"- dbias": "+ dbias"},
-        ),
+        {"- x_hat": "+ x_hat"},
+        {"- dbias": "+ dbias"},
         symptom="What all examples of dy have in common is doubled in dx instead of removed, or "
         "the part along x_hat is.",
     ),
@@ -76,7 +72,7 @@ BUGS = named(
         "One place divides by B and another by B - 1. The variance and its term in dx belong "
         "together: here both divide by B.",
         {"dweight / len(x)": "dweight / (len(x) - 1)"},
-        others=({", correction=0": ""},),
+        {", correction=0": ""},
         symptom="dx keeps a small share of dy along x_hat, about 1 / B of it.",
     ),
     gain_gradient_without_x_hat=bug(
@@ -88,7 +84,7 @@ BUGS = named(
         "dweight is taken with x or the centered x. The gain multiplies x_hat, so it is the sum of "
         "dy * x_hat.",
         {RESULTS: "return dx, (dy * x).sum(dim=0), dbias"},
-        others=({RESULTS: "return dx, (dy * (x - x.mean(dim=0))).sum(dim=0), dbias"},),
+        {RESULTS: "return dx, (dy * (x - x.mean(dim=0))).sum(dim=0), dbias"},
         symptom="dweight changes when x is measured in another unit, though y does not.",
     ),
     gain_gradient_with_gain=bug(
@@ -106,10 +102,8 @@ BUGS = named(
             "x_hat).sum": "x_hat).mean",
             BRACKET: "(dy - dbias - x_hat * dweight)",
         },
-        others=(
-            {"dy.sum": "dy.mean", "dbias / len(x)": "dbias"},
-            {"x_hat).sum": "x_hat).mean", "dweight / len(x)": "dweight"},
-        ),
+        {"dy.sum": "dy.mean", "dbias / len(x)": "dbias"},
+        {"x_hat).sum": "x_hat).mean", "dweight / len(x)": "dweight"},
         symptom="dx is right; gain or shift learn too slowly, by a factor of the batch size.",
     ),
     gradients_not_summed=bug(

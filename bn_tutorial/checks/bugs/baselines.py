@@ -2,11 +2,10 @@
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
 import math
-from functools import partial
 
 import torch
 
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def uniform_loss(size):
@@ -24,7 +23,7 @@ def bigram_loss(train, held_out, size, k):
 
 ROWS = "counts.sum(dim=1, keepdim=True)"
 
-bug = partial(Bug, check="uniform_loss", chapter="01_dataset", right=uniform_loss)
+bug = bugs_from(uniform_loss, check="uniform_loss", chapter="01_dataset")
 
 BUGS = named(
     loss_in_bits=bug(
@@ -49,7 +48,7 @@ BUGS = named(
     ),
 )
 
-bug = partial(Bug, check="bigram_loss", chapter="01_dataset", right=bigram_loss)
+bug = bugs_from(bigram_loss, check="bigram_loss", chapter="01_dataset")
 
 BUGS += named(
     loss_in_bits=bug(

@@ -4,7 +4,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from difflib import unified_diff
 from functools import cache, cached_property
 
@@ -22,22 +22,22 @@ class Bug:
     ----------
     explanation : str
         The cause, and what would be right.
-    edits : dict of str to str
-        What to replace in the right source by what. Each text occurs there once; new lines are
-        indented as the one that they stand in.
-    others : tuple of dict
-        Other ways to write the same misconception, which behave differently in detail.
-    symptom : str
-        One sentence: what one can observe. It does not name the cause. The assignments' bugs have
-        none.
     right : callable
         What is right: a function, or a subclass of ``nn.Module``, as the check takes it.
+    edits : dict of str to str
+        What to replace in its source by what. Each text occurs there once; new lines are indented
+        as the one that they stand in.
+    others : tuple of dict
+        Other ways to write the same misconception, which behave differently in detail.
     check : str
         The check that it belongs to, as a name in ``bn_tutorial.checks``.
     chapter : str
         The notebook to reread, without its ending.
+    symptom : str
+        One sentence: what one can observe. It does not name the cause. The assignments' bugs have
+        none.
     name : str
-        Unique among the bugs of its check; ``named`` gives it.
+        Unique among the bugs of its check.
     code : callable
         The wrong code, to run.
     variants : tuple of callable
@@ -45,13 +45,12 @@ class Bug:
     """
 
     explanation: str
-    edits: Mapping[str, str]
-    _: KW_ONLY
-    others: tuple[Mapping[str, str], ...] = ()
-    symptom: str = ""
     right: Callable
+    edits: Mapping[str, str]
+    others: tuple[Mapping[str, str], ...]
     check: str
     chapter: str
+    symptom: str = ""
     name: str = ""
 
     def __repr__(self):
@@ -95,6 +94,18 @@ class Bug:
         room = {"torch": torch, "nn": nn, "math": math, "__name__": __name__}
         exec(edited(_text(self.right), edits), room)
         return room[self.right.__name__]
+
+
+def bugs_from(right, *, check, chapter):
+    """Return what makes the bugs of right code, ``bug(explanation, edits, *others, symptom="")``.
+
+    A bug may belong to another ``chapter`` than most of them.
+    """
+
+    def bug(explanation, edits, *others, symptom="", chapter=chapter):
+        return Bug(explanation, right, edits, others, check, chapter, symptom)
+
+    return bug
 
 
 def named(**bugs):

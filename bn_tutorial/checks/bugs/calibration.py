@@ -1,9 +1,7 @@
 """Wrong statistics of a split, ``fn(x) -> (mean, std)``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def measure(x):
@@ -18,46 +16,42 @@ means = torch.stack([part.mean(dim=0) for part in parts])
 stds = torch.stack([part.std(dim=0) for part in parts])
 return means.mean(dim=0), stds.mean(dim=0)"""
 
-bug = partial(Bug, check="calibrate", chapter="04_calibration", right=measure)
+bug = bugs_from(measure, check="calibrate", chapter="04_calibration")
 
 BUGS = named(
     measured_per_example=bug(
         "The statistics are taken over the units of each example. Every unit has its own, over all "
         "examples: dim=0.",
         {RETURN: "return x.mean(dim=1), x.std(dim=1)"},
-        others=(
-            {RETURN: "return x.mean(dim=1), x.std(dim=1, correction=0)"},
-            {RETURN: "return x.mean(dim=1, keepdim=True), x.std(dim=1, keepdim=True)"},
-        ),
+        {RETURN: "return x.mean(dim=1), x.std(dim=1, correction=0)"},
+        {RETURN: "return x.mean(dim=1, keepdim=True), x.std(dim=1, keepdim=True)"},
         symptom="There are as many means as examples.",
     ),
     measured_as_one=bug(
         "The statistics are taken over the whole array. Every unit has its own, over all examples: "
         "dim=0.",
         {RETURN: "return x.mean(), x.std()"},
-        others=({RETURN: "return x.mean(), x.std(correction=0)"},),
+        {RETURN: "return x.mean(), x.std(correction=0)"},
         symptom="There is one mean and one standard deviation for all units.",
     ),
     variance_for_std=bug(
         "The second result is the variance. The standard deviation is its root.",
         {STD: "x.var(dim=0)"},
-        others=({STD: "x.var(dim=0, correction=0)"},),
+        {STD: "x.var(dim=0, correction=0)"},
         symptom="Units with a large spread come out small, and those with a small spread large.",
     ),
     mean_and_std_exchanged=bug(
         "The order of the results is (mean, std). (torch.std_mean has the other one.)",
         {RETURN: "return x.std(dim=0), x.mean(dim=0)"},
-        others=(
-            {RETURN: "return x.std(dim=0, correction=0), x.mean(dim=0)"},
-            {RETURN: "return torch.std_mean(x, dim=0)"},
-        ),
+        {RETURN: "return x.std(dim=0, correction=0), x.mean(dim=0)"},
+        {RETURN: "return torch.std_mean(x, dim=0)"},
         symptom="Some of the standard deviations are negative.",
     ),
     spread_around_zero=bug(
         "The root of the mean of x**2 measures the distance from 0. Subtract the mean before "
         "squaring.",
         {STD: "(x**2).mean(dim=0).sqrt()"},
-        others=({STD: "((x**2).sum(dim=0) / (len(x) - 1)).sqrt()"},),
+        {STD: "((x**2).sum(dim=0) / (len(x) - 1)).sqrt()"},
         symptom="The further a unit's mean is from 0, the larger its standard deviation.",
     ),
     cancelling_spread=bug(
@@ -65,19 +59,17 @@ BUGS = named(
         "of two huge, nearly equal numbers, and no digit of it is right. Subtract the mean first, "
         "then square.",
         {RETURN: "mean = x.mean(dim=0)\nreturn mean, ((x**2).mean(dim=0) - mean**2).sqrt()"},
-        others=(
-            {
-                RETURN: "mean, n = x.mean(dim=0), len(x)\n"
-                "return mean, (((x**2).sum(dim=0) - n * mean**2) / (n - 1)).sqrt()"
-            },
-        ),
+        {
+            RETURN: "mean, n = x.mean(dim=0), len(x)\n"
+            "return mean, (((x**2).sum(dim=0) - n * mean**2) / (n - 1)).sqrt()"
+        },
         symptom="All is well for numbers around 0; far from it the spread is noise, 0 or NaN.",
     ),
     standard_error=bug(
         "It is divided by the root of N: that is how uncertain the mean is, not how far the "
         "examples are spread.",
         {STD: "x.std(dim=0) / len(x) ** 0.5"},
-        others=({STD: "x.std(dim=0, correction=0) / len(x) ** 0.5"},),
+        {STD: "x.std(dim=0, correction=0) / len(x) ** 0.5"},
         symptom="The more examples are measured, the smaller the standard deviation.",
     ),
     squares_not_averaged=bug(
@@ -95,13 +87,13 @@ BUGS = named(
         "The standard deviations of batches are averaged. That misses how far the batches' means "
         "are apart, and counts a smaller last batch too much. Measure all examples as one batch.",
         {RETURN: BATCHES},
-        others=({RETURN: BATCHES.replace("64", "32")},),
+        {RETURN: BATCHES.replace("64", "32")},
         symptom="The statistics depend on the order of the examples.",
     ),
     first_batch_only=bug(
         "Only the first batch is measured. Take all examples.",
         {RETURN: "first = x[:64]\nreturn first.mean(dim=0), first.std(dim=0)"},
-        others=({RETURN: "first = x[:32]\nreturn first.mean(dim=0), first.std(dim=0)"},),
+        {RETURN: "first = x[:32]\nreturn first.mean(dim=0), first.std(dim=0)"},
         symptom="Small splits come out right; in a large one all later examples could be changed "
         "without a trace.",
     ),
@@ -109,7 +101,7 @@ BUGS = named(
         "eps is part of the standard deviation. Give it without: eps is added where the statistics "
         "are used.",
         {STD: "(x.var(dim=0) + 1e-5).sqrt()"},
-        others=({STD: "(x.var(dim=0, correction=0) + 1e-5).sqrt()"},),
+        {STD: "(x.var(dim=0, correction=0) + 1e-5).sqrt()"},
         symptom="No standard deviation is ever below 0.003.",
     ),
     split_overwritten=bug(
@@ -118,9 +110,7 @@ BUGS = named(
             RETURN: "mean = x.mean(dim=0)\nx -= mean\n"
             "return mean, ((x**2).sum(dim=0) / (len(x) - 1)).sqrt()"
         },
-        others=(
-            {RETURN: "mean = x.mean(dim=0)\nx -= mean\nreturn mean, (x**2).mean(dim=0).sqrt()"},
-        ),
+        {RETURN: "mean = x.mean(dim=0)\nx -= mean\nreturn mean, (x**2).mean(dim=0).sqrt()"},
         symptom="Measured a second time, every mean is 0.",
     ),
 )

@@ -1,9 +1,7 @@
 """Wrong ways to cut words, ``fn(words, symbols, block_size) -> (contexts, targets)``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def contexts(words, symbols, block_size):
@@ -21,7 +19,7 @@ START = 'context = ["."] * block_size'
 ENCODE = "contexts.append([symbols.index(each) for each in context])"
 SHIFT = "context = context[1:] + [symbol]"
 
-bug = partial(Bug, check="contexts", chapter="01_dataset", right=contexts)
+bug = bugs_from(contexts, check="contexts", chapter="01_dataset")
 
 BUGS = named(
     end_symbol_forgotten=bug(

@@ -2,9 +2,8 @@
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
 import math
-from functools import partial
 
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def good_decades(rates, losses, within):
@@ -15,7 +14,7 @@ def good_decades(rates, losses, within):
 
 DECADES = "math.log10(good[-1] / good[0])"
 
-bug = partial(Bug, check="good_decades", chapter="06_learning_rate", right=good_decades)
+bug = bugs_from(good_decades, check="good_decades", chapter="06_learning_rate")
 
 BUGS = named(
     natural_logarithm=bug(

@@ -1,12 +1,10 @@
 """Wrong ways to fold, ``fn(linear, batch_norm) -> linear``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
 import torch
 from torch import nn
 
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 @torch.no_grad()
@@ -22,7 +20,7 @@ STD = "(batch_norm.running_var + batch_norm.eps).sqrt()"
 CENTERED = "(linear.bias - batch_norm.running_mean)"
 BIAS = f"{CENTERED} * scale + batch_norm.bias"
 
-bug = partial(Bug, check="fold", chapter="10_in_pytorch", right=fold)
+bug = bugs_from(fold, check="fold", chapter="10_in_pytorch")
 
 BUGS = named(
     fold_without_running_mean=bug(

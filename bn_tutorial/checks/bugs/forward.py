@@ -1,9 +1,7 @@
 """Wrong forward passes, ``fn(x, weight, bias, eps) -> y``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def forward(x, weight, bias, eps):
@@ -14,25 +12,23 @@ def forward(x, weight, bias, eps):
 
 MEAN, VAR, ROOT = "x.mean(dim=0)", "x.var(dim=0, correction=0)", "(var + eps).sqrt()"
 
-bug = partial(Bug, check="batch_norm_forward", chapter="03_batch_norm", right=forward)
+bug = bugs_from(forward, check="batch_norm_forward", chapter="03_batch_norm")
 
 BUGS = named(
     per_example=bug(
         "The statistics are taken over the units of each example. Batch norm takes them over the "
         "batch, for each unit: dim=0 of x (B, H).",
         {MEAN: "x.mean(dim=1, keepdim=True)", VAR: "x.var(dim=1, correction=0, keepdim=True)"},
-        others=(
-            {MEAN: "x.mean(dim=1, keepdim=True)", VAR: "x.var(dim=1, keepdim=True)"},
-            {MEAN: "x.mean(dim=1)", VAR: "x.var(dim=1, correction=0)"},
-            {MEAN: "x.mean(dim=1)", VAR: "x.var(dim=1)"},
-        ),
+        {MEAN: "x.mean(dim=1, keepdim=True)", VAR: "x.var(dim=1, keepdim=True)"},
+        {MEAN: "x.mean(dim=1)", VAR: "x.var(dim=1, correction=0)"},
+        {MEAN: "x.mean(dim=1)", VAR: "x.var(dim=1)"},
         symptom="Every example of x_hat has mean 0 over the units; a unit over the batch has not.",
     ),
     whole_array=bug(
         "There is one mean and one variance for the whole array. Every unit has its own, over the "
         "batch: dim=0.",
         {MEAN: "x.mean()", VAR: "x.var(correction=0)"},
-        others=({MEAN: "x.mean()", VAR: "x.var()"},),
+        {MEAN: "x.mean()", VAR: "x.var()"},
         symptom="x_hat as a whole has mean 0 and variance 1, its units have not.",
     ),
     unbiased_variance=bug(
@@ -78,7 +74,7 @@ BUGS = named(
     eps_outside_root=bug(
         "eps is added to the standard deviation. It belongs inside the root: sqrt(var + eps).",
         {ROOT: "(var.sqrt() + eps)"},
-        others=({VAR: "x.var(dim=0)", ROOT: "(var.sqrt() + eps)"},),
+        {VAR: "x.var(dim=0)", ROOT: "(var.sqrt() + eps)"},
         symptom="All is well for ordinary numbers; with a tiny spread x_hat comes out too large, "
         "and with a large eps too small.",
     ),
@@ -86,7 +82,7 @@ BUGS = named(
         "eps is not used, so a unit without spread is divided by 0. It is added to the variance, "
         "inside the root.",
         {"(var + eps)": "var"},
-        others=({VAR: "x.var(dim=0)", "(var + eps)": "var"},),
+        {VAR: "x.var(dim=0)", "(var + eps)": "var"},
         symptom="A unit that is the same for all examples comes out as NaN.",
     ),
     eps_hard_coded=bug(
@@ -127,18 +123,16 @@ BUGS = named(
         "It changes x in place, and x belongs to the caller. Write x = x - mean instead of x -= "
         "mean.",
         {"mean = x": "x -= x", VAR: "(x**2).mean(dim=0)", "(x - mean)": "x"},
-        others=(
-            {
-                "mean = x": "x -= x",
-                f"var = {VAR}": "x /= ((x**2).mean(dim=0) + eps).sqrt()",
-                f"(x - mean) / {ROOT}": "x",
-            },
-            {
-                "mean = x": "x -= x",
-                f"var = {VAR}": "x /= ((x**2).mean(dim=0) + eps).sqrt()",
-                f"return weight * (x - mean) / {ROOT} + bias": "x *= weight\nx += bias\nreturn x",
-            },
-        ),
+        {
+            "mean = x": "x -= x",
+            f"var = {VAR}": "x /= ((x**2).mean(dim=0) + eps).sqrt()",
+            f"(x - mean) / {ROOT}": "x",
+        },
+        {
+            "mean = x": "x -= x",
+            f"var = {VAR}": "x /= ((x**2).mean(dim=0) + eps).sqrt()",
+            f"return weight * (x - mean) / {ROOT} + bias": "x *= weight\nx += bias\nreturn x",
+        },
         symptom="y is right, but calling it a second time with the same tensor gives another y.",
     ),
 )

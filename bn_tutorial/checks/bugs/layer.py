@@ -1,12 +1,10 @@
 """Wrong layers, ``cls(num_features, eps, momentum)``: how they normalize, and in which mode."""
 # ruff: noqa: D101 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
 import torch
 from torch import nn
 
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 class BatchNorm(nn.Module):
@@ -38,7 +36,7 @@ COPIES = "mean, var = self.running_mean.clone(), self.running_var.clone()"
 REMEMBER = "self.remember(mean, x.var(dim=0, correction=1))"
 REMEMBER_X = "self.remember(x.mean(dim=0), x.var(dim=0, correction=1))"
 
-bug = partial(Bug, check="batch_norm_layer", chapter="10_in_pytorch", right=BatchNorm)
+bug = bugs_from(BatchNorm, check="batch_norm_layer", chapter="10_in_pytorch")
 
 BUGS = named(
     layer_per_example=bug(
@@ -151,15 +149,13 @@ BUGS = named(
         "In training it normalizes with the running statistics. There it has to use the batch's "
         "own, with the gradients through them.",
         {BATCH: REMEMBER_X, REMEMBER: "", f"else:\n            {RUNNING}": RUNNING},
-        others=(
-            {
-                "if self.training:": f"{COPIES}\nif self.training:",
-                BATCH: REMEMBER_X,
-                REMEMBER: "",
-                "else:": "",
-                RUNNING: "",
-            },
-        ),
+        {
+            "if self.training:": f"{COPIES}\nif self.training:",
+            BATCH: REMEMBER_X,
+            REMEMBER: "",
+            "else:": "",
+            RUNNING: "",
+        },
         symptom="In training the units of the output have neither mean 0 nor variance 1, least of "
         "all at first.",
         chapter="05_running_statistics",
@@ -180,7 +176,7 @@ BUGS = named(
     updates_in_eval=bug(
         "The running statistics are updated in eval mode too. Only training may move them.",
         {REMEMBER: "", RUNNING: COPIES, "return": f"{REMEMBER_X}\nreturn"},
-        others=({"if self.training:": f"{REMEMBER_X}\nif self.training:", REMEMBER: ""},),
+        {"if self.training:": f"{REMEMBER_X}\nif self.training:", REMEMBER: ""},
         symptom="Evaluating twice gives two results, and a single example turns everything to NaN.",
     ),
 )

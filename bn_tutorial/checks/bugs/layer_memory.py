@@ -1,8 +1,6 @@
 """Wrong layers, ``cls(num_features, eps, momentum)``: what they remember, and how they keep it."""
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 from bn_tutorial.checks.bugs.layer import REMEMBER, RUNNING, BatchNorm
 
 GAIN = "self.weight = nn.Parameter(torch.ones(num_features))"
@@ -12,7 +10,7 @@ VAR_BUFFER = 'self.register_buffer("running_var", torch.ones(num_features))'
 MEAN_STEP = "self.running_mean += self.momentum * (mean - self.running_mean)"
 VAR_STEP = "self.running_var += self.momentum * (var - self.running_var)"
 
-bug = partial(Bug, check="batch_norm_layer", chapter="05_running_statistics", right=BatchNorm)
+bug = bugs_from(BatchNorm, check="batch_norm_layer", chapter="05_running_statistics")
 
 BUGS = named(
     running_variance_never_updated=bug(
@@ -126,12 +124,10 @@ BUGS = named(
             MEAN_BUFFER: "self.running_mean = torch.zeros(num_features)",
             VAR_BUFFER: "self.running_var = torch.ones(num_features)",
         },
-        others=(
-            {
-                ", torch.zeros(num_features)": ", torch.zeros(num_features), persistent=False",
-                ", torch.ones(num_features)": ", torch.ones(num_features), persistent=False",
-            },
-        ),
+        {
+            ", torch.zeros(num_features)": ", torch.zeros(num_features), persistent=False",
+            ", torch.ones(num_features)": ", torch.ones(num_features), persistent=False",
+        },
         symptom="All is right until the network is saved and loaded: then the results in eval mode "
         "are those of an untrained norm.",
         chapter="10_in_pytorch",
@@ -143,16 +139,14 @@ BUGS = named(
             GAIN: "self.weight = torch.ones(num_features, requires_grad=True)",
             SHIFT: "self.bias = torch.zeros(num_features, requires_grad=True)",
         },
-        others=(
-            {
-                GAIN: "self.weight = torch.ones(num_features)",
-                SHIFT: "self.bias = torch.zeros(num_features)",
-            },
-            {
-                GAIN: 'self.register_buffer("weight", torch.ones(num_features))',
-                SHIFT: 'self.register_buffer("bias", torch.zeros(num_features))',
-            },
-        ),
+        {
+            GAIN: "self.weight = torch.ones(num_features)",
+            SHIFT: "self.bias = torch.zeros(num_features)",
+        },
+        {
+            GAIN: 'self.register_buffer("weight", torch.ones(num_features))',
+            SHIFT: 'self.register_buffer("bias", torch.zeros(num_features))',
+        },
         symptom="The layer runs, but gain and shift never move from 1 and 0.",
         chapter="10_in_pytorch",
     ),
@@ -169,15 +163,16 @@ BUGS = named(
 )
 
 # a patient of the clinic; it is not among BUGS, for the check knows nothing of it
-STALE_BIAS = bug(
-    "In eval mode a bias is added that was not there when the statistics were measured. Fixed "
-    "statistics belong to one way of computing x: add it always or never.",
-    {
-        VAR_BUFFER: f"{VAR_BUFFER}\n"
-        "self.b1 = torch.randn(num_features, generator=torch.Generator().manual_seed(23))",
-        "else:": "else:\n    x = x + self.b1",
-    },
-    symptom="Training looks right and so do the running statistics; in eval mode every unit is "
-    "off by a number of its own.",
-    name="stale_bias",
+(STALE_BIAS,) = named(
+    stale_bias=bug(
+        "In eval mode a bias is added that was not there when the statistics were measured. Fixed "
+        "statistics belong to one way of computing x: add it always or never.",
+        {
+            VAR_BUFFER: f"{VAR_BUFFER}\n"
+            "self.b1 = torch.randn(num_features, generator=torch.Generator().manual_seed(23))",
+            "else:": "else:\n    x = x + self.b1",
+        },
+        symptom="Training looks right and so do the running statistics; in eval mode every unit is "
+        "off by a number of its own.",
+    )
 )

@@ -1,9 +1,7 @@
 """Wrong steps of a running average, ``fn(running, batch, momentum) -> running``."""
 # ruff: noqa: D103 -- code that is shown: its docstring would tell too much
 
-from functools import partial
-
-from bn_tutorial.checks.bugs.bug import Bug, named
+from bn_tutorial.checks.bugs.bug import bugs_from, named
 
 
 def update(running, batch, momentum):
@@ -12,7 +10,7 @@ def update(running, batch, momentum):
 
 MIX = "(1 - momentum) * running + momentum * batch"
 
-bug = partial(Bug, check="running_update", chapter="05_running_statistics", right=update)
+bug = bugs_from(update, check="running_update", chapter="05_running_statistics")
 
 BUGS = named(
     momentum_reversed=bug(
@@ -86,7 +84,7 @@ BUGS = named(
         "It changes its input in place. A layer may do that with its own buffer; a function that "
         "returns the new value leaves the old one alone.",
         {f"return {MIX}": "running *= 1 - momentum\nrunning += momentum * batch\nreturn running"},
-        others=({f"return {MIX}": "batch *= momentum\nreturn (1 - momentum) * running + batch"},),
+        {f"return {MIX}": "batch *= momentum\nreturn (1 - momentum) * running + batch"},
         symptom="The new value is right, but whoever kept the old one has the new one now.",
     ),
 )
