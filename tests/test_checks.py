@@ -27,8 +27,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 BUGGY = [(bug, code) for bug in checks.BUGS for code in (bug.code, *bug.variants)]
 IDS = [f"{bug.check}-{bug.name}" for bug, _ in BUGGY]
 
-# a check ignores warnings, and so must what calls its parts: a warning that is raised is recorded
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize(("bug", "code"), BUGGY, ids=IDS)

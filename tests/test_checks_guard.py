@@ -393,6 +393,32 @@ def test_a_check_leaves_no_trace():
                 torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda: torch.set_grad_enabled(False),
+        lambda: torch.set_default_dtype(torch.float16),
+        lambda: warnings.simplefilter("error"),
+    ],
+)
+def test_what_an_answer_sets_does_not_change_what_others_are_held_against(spoil):
+    class Spoiled(Plain):
+        def forward(self, x):
+            spoil()
+            return super().forward(x) if self.training else x
+
+    def spoiled(dy, x, weight, eps):
+        spoil()
+        return dy, weight, weight
+
+    judge.recorded.cache_clear()
+    assert not checks.batch_norm_backward(spoiled).passed
+    assert not checks.batch_norm_layer(Spoiled).passed
+    for name in ("statistics_detached", "mode_guessed_from_grad", "updates_in_eval"):
+        bug = checks.find_bug(name)
+        assert getattr(checks, bug.check)(bug.code).bug == name
+
+
 def test_warnings_are_no_errors():
     def forward(x, weight, bias, eps):
         warnings.warn("careful", stacklevel=1)

@@ -79,9 +79,7 @@ class Examination:
 
     def step(self, x, dy):
         """Go forward in training mode and back."""
-        leaf = x.requires_grad_()
-        y = self.layer.train()(leaf * 1)  # not the leaf: a learner may not change that in place
-        return self._with_gradients(leaf, y, dy)
+        return self._there_and_back(self.layer.train(), x, dy)
 
     def learn(self, x, dy):
         """Move gain and shift as an optimizer would, then take a step."""
@@ -92,10 +90,11 @@ class Examination:
 
     def read(self, x, dy):
         """Go forward in eval mode and back."""
-        leaf = x.requires_grad_()
-        return self._with_gradients(leaf, self.layer.eval()(leaf * 1), dy)
+        return self._there_and_back(self.layer.eval(), x, dy)
 
-    def _with_gradients(self, leaf, y, dy):
+    def _there_and_back(self, layer, x, dy):
+        leaf = x.requires_grad_()
+        y = layer(leaf * 1)  # not the leaf: a learner may not change that in place
         if not isinstance(y, Tensor) or y.shape != dy.shape:
             return _output(y)
         sources = {"dx": leaf} | {f"d{role}": p for role, p in self.parameters().items()}

@@ -69,27 +69,40 @@ def isolated(check):
 @contextmanager
 def _left_as_it_was():
     generators = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
-    grad_enabled, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    threads = torch.get_num_threads()
     streams, collecting = (sys.stdout, sys.stderr), gc.isenabled()
     gc.disable()  # with torch loaded, one collection may take longer than the whole check
     try:
+        with same_settings():
+            sys.stdout, sys.stderr = map(_Output, streams)
+            yield
+    finally:
+        sys.stdout, sys.stderr = streams
+        (gc.enable if collecting else gc.disable)()
+        torch.set_rng_state(generators[0])
+        np.random.set_state(generators[1])  # noqa: NPY002
+        random.setstate(generators[2])
+
+
+@contextmanager
+def same_settings():
+    """Compute with the same settings every time, and set them back afterwards.
+
+    Each call of an answer has them, too: else what it sets would hold for the right code and the
+    known bugs that are run after it, and what they do is kept.
+    """
+    grad_enabled, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    threads = torch.get_num_threads()
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sys.stdout, sys.stderr = map(_Output, streams)
             torch.set_num_threads(1)  # at these sizes more of them only wait for each other
             torch.set_grad_enabled(True)
             torch.set_default_dtype(torch.float32)
             yield
     finally:
-        sys.stdout, sys.stderr = streams
-        (gc.enable if collecting else gc.disable)()
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad_enabled)
-        torch.set_rng_state(generators[0])
-        np.random.set_state(generators[1])  # noqa: NPY002
-        random.setstate(generators[2])
 
 
 def describe(error):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bn_tutorial.checks.guard import describe, one_line
+from bn_tutorial.checks.guard import describe, one_line, same_settings
 
 # after these the next case is tried: a wrong axis may raise in one shape and not in another
 GO_ON = {"RuntimeError", "ValueError", "IndexError"}
@@ -77,9 +77,10 @@ def observe(where, function, arguments, read, *, fragile=False, slack=1.0):
     given = {name: _copy(value) for name, value in arguments.items()}
     value, problem, error_type = None, None, None
     try:
-        value = function(*given.values())
-        if value is not None and value is not ...:
-            value = read(value)
+        with same_settings():
+            value = function(*given.values())
+            if value is not None and value is not ...:
+                value = read(value)
     except KeyboardInterrupt:
         raise
     except BaseException as caught:
