@@ -385,24 +385,13 @@ def contexts_by_slices(words, symbols, block_size):
     return [row[:-1] for row in rows], [row[-1] for row in rows]
 
 
-def contexts_as_tensors(words, symbols, block_size):
-    contexts, targets = contexts_by_slices(words, symbols, block_size)
-    return torch.tensor(contexts), torch.tensor(targets)
+def contexts_as_tensors(*given):
+    return tuple(map(torch.tensor, contexts_by_slices(*given)))
 
 
-def contexts_as_arrays(words, symbols, block_size):
-    return tuple(np.array(part) for part in contexts_by_slices(words, symbols, block_size))
-
-
-def contexts_as_tuples(words, symbols, block_size):
-    contexts, targets = contexts_by_slices(words, symbols, block_size)
+def contexts_as_tuples(*given):
+    contexts, targets = contexts_by_slices(*given)
     return [*map(tuple, contexts)], tuple(targets)
-
-
-def contexts_as_a_list_of_two(words, symbols, block_size):
-    pairs = zip(*contexts_as_tensors(words, symbols, block_size), strict=True)
-    contexts, targets = zip(*pairs, strict=True)
-    return [[*contexts], [*targets]]
 
 
 def bigram_by_bincount(train, held_out, size, k):
@@ -455,8 +444,10 @@ RIGHT = {
     "fold": FOLD,
     "batch_norm_layer": LAYERS,
     "contexts": [
-        *(cuts.contexts, contexts_by_slices, contexts_as_tensors, contexts_as_arrays),
-        *(contexts_as_tuples, contexts_as_a_list_of_two),
+        *(cuts.contexts, contexts_by_slices, contexts_as_tensors),
+        lambda *given: tuple(map(np.array, contexts_by_slices(*given))),
+        contexts_as_tuples,
+        lambda *given: [[*part] for part in contexts_as_tensors(*given)],  # a tensor a context
     ],
     "uniform_loss": [
         math.log,
