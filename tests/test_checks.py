@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from right_answers import contexts_as_tensors
 from torch import nn
 
 from bn_tutorial import checks
 from bn_tutorial.checks import assignments
+from bn_tutorial.checks.bugs import contexts as cuts
 from bn_tutorial.checks.bugs.bug import edited
 from bn_tutorial.checks.compare import alike
 from bn_tutorial.checks.folding import FOLD
@@ -90,6 +92,34 @@ def test_a_bug_is_far_from_right(task):
         for right in expected:
             pairs = zip(seen, right, strict=False)
             assert any(task.difference(a, b, 30 * task.tolerance) for a, b in pairs), bug.name
+
+
+def test_the_same_mistake_written_in_another_way_has_the_same_name():
+    def without_end(words, symbols, block_size):
+        contexts, targets = contexts_as_tensors(words, symbols, block_size)
+        inside = targets != len(symbols) - 1
+        return contexts[inside], targets[inside]
+
+    def strings(words, symbols, block_size):
+        contexts, targets = cuts.contexts(words, symbols, block_size)
+        return ["".join(symbols[i] for i in c) for c in contexts], [symbols[i] for i in targets]
+
+    def unsmoothed(train, held_out, size, k):
+        table = torch.zeros(size, size)
+        for before, target in train:
+            table[before, target] += 1
+        p = table / table.sum(dim=1, keepdim=True)  # 0 / 0 where a row is empty
+        return -p[held_out[:, 0], held_out[:, 1]].log().mean()
+
+    def infinite(train, held_out, size, k):
+        loss = unsmoothed(train, held_out, size, k)
+        return math.inf if loss.isnan() else loss
+
+    assert checks.contexts(without_end).bug == "end_symbol_forgotten"
+    assert checks.contexts(strings).bug == "symbols_instead_of_indices"
+    assert checks.bigram_loss(unsmoothed).bug == "counts_not_smoothed"
+    assert checks.bigram_loss(infinite).bug == "counts_not_smoothed"
+    assert checks.leftover(lambda m, n: float(m) ** n).bug == "momentum_reversed"
 
 
 def test_the_library_is_large_and_covers_every_check():

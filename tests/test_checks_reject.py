@@ -282,6 +282,17 @@ def test_the_message_tells_input_place_and_both_numbers():
     assert float(found[1]) == pytest.approx(1.01 * float(found[2]), rel=1e-3)
 
 
+def test_the_message_of_an_assignment_shows_a_case_that_differs():
+    verdict = checks.leftover(lambda m, n: 0.5)
+    assert verdict.message == "With momentum=0.3, steps=4: expected 0.2401, came 0.5."
+    verdict = checks.batch_weights(lambda m, n: [0.1] * n)
+    assert "[0]: expected" in verdict.message
+    verdict = checks.contexts(lambda *given: [part[:-1] for part in cuts.contexts(*given)])
+    assert verdict.message.endswith(
+        ": expected 11 contexts and as many targets, came 10 contexts and 10 targets."
+    )
+
+
 def test_a_fragile_case_does_not_quote_what_rounding_made():
     message = checks.batch_norm_forward(checks.find_bug("cancelling_variance").code).message
     assert message.endswith(" With a large mean: y is far from what was expected.")
