@@ -1,12 +1,17 @@
 """Right answers in many styles: the checks have to accept every one of them."""
 
 import copy
+import math
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from right_layers import LAYERS
 from torch import nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
+
+from bn_tutorial.checks.bugs import averages, baselines, decades
+from bn_tutorial.checks.bugs import contexts as cuts
 
 
 def plain(x, weight, bias, eps):
@@ -29,10 +34,6 @@ def in_place_on_its_own(x, weight, bias, eps):
     return y
 
 
-def functional(x, weight, bias, eps):
-    return F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
-
-
 def module(x, weight, bias, eps):
     layer = nn.BatchNorm1d(x.shape[1], eps=eps, dtype=x.dtype)
     layer.weight.data, layer.bias.data = weight, bias
@@ -42,13 +43,6 @@ def module(x, weight, bias, eps):
 def by_var_mean(x, weight, bias, eps):
     var, mean = torch.var_mean(x, 0, unbiased=False)
     return (x - mean) * (weight * (var + eps) ** -0.5) + bias
-
-
-def by_std(x, weight, bias, eps):
-    return (
-        weight * (x - x.mean(0)) / torch.hypot(x.std(0, correction=0), torch.tensor(eps**0.5))
-        + bias
-    )
 
 
 def by_einsum(x, weight, bias, eps):
@@ -79,21 +73,18 @@ def transposed(x, weight, bias, eps):
     return (weight[:, None] * x_hat + bias[:, None]).T
 
 
-def by_layer_norm(x, weight, bias, eps):
-    return F.layer_norm(x.T.contiguous(), (len(x),), eps=eps).T * weight + bias
-
-
-def from_correction_1(x, weight, bias, eps):
-    n = len(x)
-    return weight * (x - x.mean(0)) / (x.var(0) * (n - 1) / n + eps).sqrt() + bias
-
-
-def welford(x, weight, bias, eps):
+def one_pass(x):
+    """Return means and sums of squares by Welford's algorithm."""
     mean = squares = torch.zeros_like(x[0])
     for k, row in enumerate(x, 1):
         apart = row - mean
         mean = mean + apart / k
         squares = squares + apart * (row - mean)
+    return mean, squares
+
+
+def welford(x, weight, bias, eps):
+    mean, squares = one_pass(x)
     return weight * (x - mean) / (squares / len(x) + eps).sqrt() + bias
 
 
@@ -104,9 +95,15 @@ def one_scale_one_offset(x, weight, bias, eps):
 
 
 FORWARD = [
-    plain, kept_dimensions, in_place_on_its_own, functional, module, by_var_mean, by_std, by_einsum,
-    by_numpy, by_loops, transposed, by_layer_norm, from_correction_1, welford, one_scale_one_offset,
-]  # fmt: skip
+    *(plain, kept_dimensions, in_place_on_its_own, module, by_var_mean, by_einsum, by_numpy),
+    *(by_loops, transposed, welford, one_scale_one_offset),
+    lambda x, w, b, eps: F.batch_norm(x, None, None, w, b, training=True, eps=eps),
+    lambda x, w, b, eps: F.layer_norm(x.T.contiguous(), (len(x),), eps=eps).T * w + b,
+    lambda x, w, b, eps: (
+        w * (x - x.mean(0)) / torch.hypot(x.std(0, correction=0), torch.tensor(eps**0.5)) + b
+    ),
+    lambda x, w, b, eps: w * (x - x.mean(0)) / (x.var(0) * (len(x) - 1) / len(x) + eps).sqrt() + b,
+]
 
 
 def three_lines(dy, x, weight, eps):
@@ -207,9 +204,9 @@ def own_buffers(dy, x, weight, eps):
 
 
 BACKWARD = [
-    three_lines, a_row_each, box_by_box, the_papers_way, autograd, autograd_functional, by_vjp,
-    native, projections, backward_by_numpy, jacobians, own_buffers,
-]  # fmt: skip
+    *(three_lines, a_row_each, box_by_box, the_papers_way, autograd, autograd_functional, by_vjp),
+    *(native, projections, backward_by_numpy, jacobians, own_buffers),
+]
 
 
 def by_numpy_buffers(running, batch, momentum):
@@ -233,27 +230,18 @@ def updated_copy(running, batch, momentum):
 
 
 RUNNING = [
-    lambda running, batch, momentum: (1 - momentum) * running + momentum * batch,
-    lambda running, batch, momentum: running + momentum * (batch - running),
-    lambda running, batch, momentum: running - momentum * running + momentum * batch,
-    lambda running, batch, momentum: torch.lerp(running, batch, momentum),
-    lambda running, batch, momentum: batch + (running - batch) * (1 - momentum),
-    lambda running, batch, momentum: torch.add(running * (1 - momentum), batch, alpha=momentum),
-    lambda running, batch, momentum: torch.einsum(
-        "k,kh->h",
-        torch.tensor([1 - momentum, momentum], dtype=running.dtype),
-        torch.stack([running, batch]),
+    lambda running, batch, m: (1 - m) * running + m * batch,
+    lambda running, batch, m: running + m * (batch - running),
+    lambda running, batch, m: running - m * running + m * batch,
+    lambda running, batch, m: torch.lerp(running, batch, m),
+    lambda running, batch, m: batch + (running - batch) * (1 - m),
+    lambda running, batch, m: torch.add(running * (1 - m), batch, alpha=m),
+    lambda running, batch, m: torch.stack([running, batch], 1) @ running.new_tensor([1 - m, m]),
+    lambda running, batch, m: torch.tensor(
+        [(1 - m) * a + m * b for a, b in zip(running.tolist(), batch.tolist(), strict=True)]
     ),
-    lambda running, batch, momentum: torch.tensor(
-        [
-            (1 - momentum) * a + momentum * b
-            for a, b in zip(running.tolist(), batch.tolist(), strict=True)
-        ]
-    ),
-    lambda running, batch, momentum: nn.Parameter((1 - momentum) * running + momentum * batch),
-    by_numpy_buffers,
-    through_a_layer,
-    updated_copy,
+    lambda running, batch, m: nn.Parameter((1 - m) * running + m * batch),
+    *(by_numpy_buffers, through_a_layer, updated_copy),
 ]
 
 
@@ -266,12 +254,8 @@ def by_pieces(x):
     return total / n, (squares / n).sqrt()
 
 
-def one_pass(x):
-    mean = squares = torch.zeros_like(x[0])
-    for k, row in enumerate(x, 1):
-        apart = row - mean
-        mean = mean + apart / k
-        squares = squares + apart * (row - mean)
+def std_in_one_pass(x):
+    mean, squares = one_pass(x)
     return mean, (squares / (len(x) - 1)).sqrt()
 
 
@@ -298,10 +282,7 @@ CALIBRATE = [
     lambda x: (x.mean(0), (x - x.mean(0)).norm(dim=0) / (len(x) - 1) ** 0.5),
     lambda x: (x.mean(0), torch.cov(x.T, correction=0).diagonal().sqrt()),
     lambda x: (x.T.mean(1), x.T.std(1)),
-    by_pieces,
-    one_pass,
-    from_buffers,
-    shifted_squares,
+    *(by_pieces, std_in_one_pass, from_buffers, shifted_squares),
 ]
 
 
@@ -337,9 +318,8 @@ def fold_parameters(linear, batch_norm):
     folded = nn.Linear(linear.in_features, linear.out_features)
     folded.weight = nn.Parameter((linear.weight.T * batch_norm.weight / std).T)
     own = linear.bias if linear.bias is not None else 0
-    folded.bias = nn.Parameter(
-        (own - batch_norm.running_mean) / std * batch_norm.weight + batch_norm.bias
-    )
+    scale = batch_norm.weight / std
+    folded.bias = nn.Parameter((own - batch_norm.running_mean) * scale + batch_norm.bias)
     return folded.requires_grad_(False)
 
 
@@ -354,21 +334,14 @@ def fold_by_state(linear, batch_norm):
 
 
 def fold_in_double(linear, batch_norm):
-    return fold_by_matrix(
-        copy.deepcopy(linear).double(), copy.deepcopy(batch_norm).double()
-    ).double()
+    twice = copy.deepcopy(linear).double(), copy.deepcopy(batch_norm).double()
+    return fold_by_matrix(*twice).double()
 
 
 def fold_by_numpy(linear, batch_norm):
-    gain, shift, mean, var, weight, bias = (
-        t.detach().numpy()
-        for t in (
-            *batch_norm.parameters(),
-            batch_norm.running_mean,
-            batch_norm.running_var,
-            *linear.parameters(),
-        )
-    )
+    running = batch_norm.running_mean, batch_norm.running_var
+    given = *batch_norm.parameters(), *running, *linear.parameters()
+    gain, shift, mean, var, weight, bias = (t.detach().numpy() for t in given)
     scale = gain / np.sqrt(var + batch_norm.eps)
     folded = nn.Linear(weight.shape[1], weight.shape[0])
     folded.weight.data = torch.from_numpy(weight * scale[:, None])
@@ -382,14 +355,9 @@ def fold_by_rows(linear, batch_norm):
         for h in range(linear.out_features):
             scale = batch_norm.weight[h] / (batch_norm.running_var[h] + batch_norm.eps) ** 0.5
             folded.weight[h] = linear.weight[h] * scale
-            folded.bias[h] = (
-                linear.bias[h] - batch_norm.running_mean[h]
-            ) * scale + batch_norm.bias[h]
+            centered = linear.bias[h] - batch_norm.running_mean[h]
+            folded.bias[h] = centered * scale + batch_norm.bias[h]
     return folded
-
-
-def fold_with_torchs_fusion(linear, batch_norm):
-    return torch.nn.utils.fusion.fuse_linear_bn_eval(linear, batch_norm)
 
 
 def fold_in_one_product(linear, batch_norm):
@@ -397,14 +365,114 @@ def fold_in_one_product(linear, batch_norm):
     both = torch.cat([linear.weight, (linear.bias - batch_norm.running_mean)[:, None]], dim=1)
     both = both * scale[:, None]
     folded = nn.utils.skip_init(nn.Linear, linear.in_features, linear.out_features)
-    folded.weight.data, folded.bias.data = (
-        both[:, :-1].detach(),
-        (both[:, -1] + batch_norm.bias).detach(),
-    )
+    folded.weight.data = both[:, :-1].detach()
+    folded.bias.data = (both[:, -1] + batch_norm.bias).detach()
     return folded
 
 
 FOLD = [
-    fuse_linear_bn_eval, fold_by_matrix, fold_a_copy, fold_by_probing, fold_parameters,
-    fold_by_state, fold_in_double, fold_by_numpy, fold_by_rows, fold_in_one_product,
-]  # fmt: skip
+    *(fuse_linear_bn_eval, fold_by_matrix, fold_a_copy, fold_by_probing, fold_parameters),
+    *(fold_by_state, fold_in_double, fold_by_numpy, fold_by_rows, fold_in_one_product),
+]
+
+
+def contexts_by_slices(words, symbols, block_size):
+    index = {symbol: i for i, symbol in enumerate(symbols)}
+    rows = []
+    for word in words:
+        line = [index[s] for s in "." * block_size + word + "."]
+        rows += [line[i : i + block_size + 1] for i in range(len(word) + 1)]
+    return [row[:-1] for row in rows], [row[-1] for row in rows]
+
+
+def contexts_as_tensors(*given):
+    return tuple(map(torch.tensor, contexts_by_slices(*given)))
+
+
+def contexts_as_tuples(*given):
+    contexts, targets = contexts_by_slices(*given)
+    return [*map(tuple, contexts)], tuple(targets)
+
+
+def bigram_by_bincount(train, held_out, size, k):
+    counts = torch.bincount(train[:, 0] * size + train[:, 1], minlength=size * size)
+    p = counts.view(size, size) + k
+    return -(p / p.sum(1, keepdim=True))[tuple(held_out.T)].log().mean()
+
+
+def bigram_by_cross_entropy(train, held_out, size, k):
+    table = torch.zeros(size, size) + k
+    for before, target in train:
+        table[before, target] += 1
+    return torch.nn.functional.cross_entropy(table.log()[held_out[:, 0]], held_out[:, 1]).item()
+
+
+def bigram_in_plain_python(train, held_out, size, k):
+    pairs, total = train.tolist(), 0.0
+    for before, target in held_out.tolist():
+        count = pairs.count([before, target]) + k
+        row = sum(first == before for first, _ in pairs) + k * size
+        total -= math.log(count / row)
+    return total / len(held_out)
+
+
+def leftover_by_steps(momentum, steps):
+    left = 1.0
+    for _ in range(steps):
+        left *= 1 - momentum
+    return left
+
+
+def weights_by_steps(momentum, steps):
+    weights = []
+    for _ in range(steps):
+        weights = [w * (1 - momentum) for w in weights] + [momentum]
+    return weights
+
+
+def decades_in_numpy(rates, losses, within):
+    mean = losses.numpy().mean(axis=0)
+    good = np.array(rates)[mean - mean.min() < within]
+    return np.log10(good.max() / good.min())
+
+
+RIGHT = {
+    "batch_norm_forward": FORWARD,
+    "batch_norm_backward": BACKWARD,
+    "running_update": RUNNING,
+    "calibrate": CALIBRATE,
+    "fold": FOLD,
+    "batch_norm_layer": LAYERS,
+    "contexts": [
+        *(cuts.contexts, contexts_by_slices, contexts_as_tensors),
+        lambda *given: tuple(map(np.array, contexts_by_slices(*given))),
+        contexts_as_tuples,
+        lambda *given: [[*part] for part in contexts_as_tensors(*given)],  # a tensor a context
+    ],
+    "uniform_loss": [
+        math.log,
+        lambda size: -math.log(1 / size),
+        lambda size: torch.tensor(float(size)).log(),
+        lambda size: np.log(size),
+    ],
+    "bigram_loss": [
+        *(baselines.bigram_loss, bigram_by_bincount),
+        *(bigram_by_cross_entropy, bigram_in_plain_python),
+    ],
+    "leftover": [
+        *(averages.leftover, leftover_by_steps),
+        lambda m, n: torch.tensor([1.0 - m]) ** n,
+        lambda m, n: 1 - sum(weights_by_steps(m, n)),
+    ],
+    "batch_weights": [
+        *(averages.batch_weights, weights_by_steps),
+        lambda m, n: m * (1 - m) ** torch.arange(n - 1, -1, -1),
+        lambda m, n: tuple(np.array(weights_by_steps(m, n))),
+    ],
+    "momentum_for": [
+        averages.momentum_for,
+        lambda w, n: 1 - math.exp(math.log(w) / n),
+        lambda w, n: -math.expm1(math.log(w) / n),
+    ],
+    "good_decades": [decades.good_decades, decades_in_numpy],
+}

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from right_answers import contexts_as_tensors
 from torch import nn
 
 from bn_tutorial import checks
 from bn_tutorial.checks import assignments
+from bn_tutorial.checks.bugs import contexts as cuts
 from bn_tutorial.checks.bugs.bug import edited
+from bn_tutorial.checks.compare import alike
 from bn_tutorial.checks.folding import FOLD
 from bn_tutorial.checks.functions import BACKWARD, FORWARD
-from bn_tutorial.checks.judge import SEED, Replay, Task, diagnose, first_problem, replay
+from bn_tutorial.checks.judge import SEED, Task, diagnose, first_problem, replay
 from bn_tutorial.checks.layer import LAYER
-from bn_tutorial.checks.observe import alike
 from bn_tutorial.checks.statistics import CALIBRATE, RUNNING
 
 OF_THE_COURSE = (FORWARD, BACKWARD, RUNNING, CALIBRATE, FOLD, LAYER)
@@ -40,19 +42,27 @@ def test_a_known_bug_is_rejected_and_named(bug, code):
     assert len(verdict.message) < 600
 
 
+def behaviour(task, seed=SEED):
+    """Return the known bugs of a task, in all ways, with what each does, and what is right."""
+    seen = [
+        (bug, list(replay(task.script, code, seed)))
+        for bug, code in BUGGY
+        if bug.check == task.name
+    ]
+    return seen, [list(replay(task.script, code, seed)) for code in task.references]
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_no_bug_is_taken_for_another(seed):
     # as judge does it, but what a bug does is run once and used on both sides
     wrong = []
     for task in TASKS.values():
-        expected = [list(replay(task.script, code, seed)) for code in task.references]
-        for bug, code in BUGGY:
-            if bug.check == task.name:
-                seen = list(replay(task.script, code, seed))
-                named = diagnose(task, seen, expected, seed)
-                right = not all(first_problem(task, seen, e) for e in expected)
-                if right or named is not bug:
-                    wrong.append(f"{bug.name}: right {right}, {named}")
+        buggy, expected = behaviour(task, seed)
+        for bug, seen in buggy:
+            named = diagnose(task, seen, expected, seed)
+            right = not all(first_problem(task, seen, e) for e in expected)
+            if right or named is not bug:
+                wrong.append(f"{bug.name}: right {right}, {named}")
     assert wrong == []
 
 
@@ -65,30 +75,51 @@ def test_a_check_takes_a_seed(seed):
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_two_bugs_of_a_check_behave_differently(task):
     # the first bug of the list that fits is named, so this is more than the test above
-    expected = [list(Replay(task.script, code, SEED)) for code in task.references]
-    seen = [
-        (bug.name, list(Replay(task.script, code, SEED)))
-        for bug in checks.bugs_of(task.name)
-        for code in (bug.code, *bug.variants)
-    ]
-    for (one, these), (other, those) in combinations(seen, 2):
+    buggy, expected = behaviour(task)
+    for (one, these), (other, those) in combinations(buggy, 2):
         same = len(these) == len(those) and all(
             alike(a, b, right, task.tolerance)
             for a, b, *right in zip(these, those, *expected, strict=False)
         )
-        assert one == other or not same, f"{one} and {other}"
+        assert one is other or not same, f"{one} and {other}"
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_a_bug_is_far_from_right(task):
     # a bug that differs by little more than the tolerance would pass on another machine
-    expected = [list(Replay(task.script, code, SEED)) for code in task.references]
-    for bug in checks.bugs_of(task.name):
-        for code in (bug.code, *bug.variants):
-            seen = list(Replay(task.script, code, SEED))
-            for right in expected:
-                pairs = zip(seen, right, strict=False)
-                assert any(task.difference(a, b, 30 * task.tolerance) for a, b in pairs), bug.name
+    buggy, expected = behaviour(task)
+    for bug, seen in buggy:
+        for right in expected:
+            pairs = zip(seen, right, strict=False)
+            assert any(task.difference(a, b, 30 * task.tolerance) for a, b in pairs), bug.name
+
+
+def test_the_same_mistake_written_in_another_way_has_the_same_name():
+    def without_end(words, symbols, block_size):
+        contexts, targets = contexts_as_tensors(words, symbols, block_size)
+        inside = targets != len(symbols) - 1
+        return contexts[inside], targets[inside]
+
+    def strings(words, symbols, block_size):
+        contexts, targets = cuts.contexts(words, symbols, block_size)
+        return ["".join(symbols[i] for i in c) for c in contexts], [symbols[i] for i in targets]
+
+    def unsmoothed(train, held_out, size, k):
+        table = torch.zeros(size, size)
+        for before, target in train:
+            table[before, target] += 1
+        p = table / table.sum(dim=1, keepdim=True)  # 0 / 0 where a row is empty
+        return -p[held_out[:, 0], held_out[:, 1]].log().mean()
+
+    def infinite(train, held_out, size, k):
+        loss = unsmoothed(train, held_out, size, k)
+        return math.inf if loss.isnan() else loss
+
+    assert checks.contexts(without_end).bug == "end_symbol_forgotten"
+    assert checks.contexts(strings).bug == "symbols_instead_of_indices"
+    assert checks.bigram_loss(unsmoothed).bug == "counts_not_smoothed"
+    assert checks.bigram_loss(infinite).bug == "counts_not_smoothed"
+    assert checks.leftover(lambda m, n: float(m) ** n).bug == "momentum_reversed"
 
 
 def test_the_library_is_large_and_covers_every_check():

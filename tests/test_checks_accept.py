@@ -2,27 +2,17 @@
 
 import pytest
 import right_answers
-import right_layers
 
 from bn_tutorial import checks
-
-RIGHT = {
-    "batch_norm_forward": right_answers.FORWARD,
-    "batch_norm_backward": right_answers.BACKWARD,
-    "running_update": right_answers.RUNNING,
-    "calibrate": right_answers.CALIBRATE,
-    "fold": right_answers.FOLD,
-    "batch_norm_layer": right_layers.LAYERS,
-}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("check", RIGHT)
+@pytest.mark.parametrize("check", right_answers.RIGHT)
 @pytest.mark.parametrize("seed", [None, *range(50)])
 def test_right_answers_pass(check, seed):
     keywords = {} if seed is None else {"seed": seed}
-    for answer in RIGHT[check]:
+    for answer in right_answers.RIGHT[check]:
         verdict = getattr(checks, check)(answer, **keywords)
         assert verdict.passed, f"{answer}: {verdict}"
         assert verdict.bug is None

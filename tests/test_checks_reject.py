@@ -1,5 +1,6 @@
 """Wrong answers that the library does not know: rejected all the same, with what differs."""
 
+import math
 import re
 
 import pytest
@@ -9,6 +10,8 @@ from right_layers import Plain
 from torch import nn
 
 from bn_tutorial import checks
+from bn_tutorial.checks.bugs import averages, baselines
+from bn_tutorial.checks.bugs import contexts as cuts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -138,65 +141,37 @@ FOLD = {
 }
 
 
-class Noisy(Plain):
-    def forward(self, x):
-        return super().forward(x) + 0.01 * torch.randn_like(x)
+def made(change):
+    """Change a right layer that was just made."""
+
+    class Layer(Plain):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            change(self)
+
+    return Layer
 
 
-class DifferentEps(Plain):
-    def __init__(self, num_features, eps=1e-3, momentum=0.1):
-        super().__init__(num_features, eps, momentum)
+def going(change):
+    """Change what a right layer does: ``change(layer, x, right forward)``."""
 
+    class Layer(Plain):
+        def forward(self, x):
+            return change(self, x, super().forward)
 
-class DifferentMomentum(Plain):
-    def __init__(self, num_features, eps=1e-5, momentum=0.01):
-        super().__init__(num_features, eps, momentum)
-
-
-class ZeroGain(Plain):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.weight.data.zero_()
-
-
-class Slipping(Plain):
-    def forward(self, x):
-        return super().forward(x) if self.training or len(x) > 1 else self.bias.expand(x.shape)
-
-
-class Frozen(Plain):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.weight.requires_grad_(False)
-
-
-class PositiveGain(Plain):
-    def forward(self, x):
-        return (super().forward(x) - self.bias) * self.weight.sign() + self.bias
-
-
-class OneGain(Plain):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__(num_features, eps, momentum)
-        self.weight = nn.Parameter(torch.ones(1))
-
-
-class Third(Plain):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__(num_features, eps, momentum)
-        self.more = nn.Parameter(torch.zeros(7))
-
-
-class WithoutGradients(Plain):
-    @torch.no_grad()
-    def forward(self, x):
-        return super().forward(x)
+    return Layer
 
 
 class OnlyWithGradients(Plain):
     def remember(self, mean, var):
         if mean.requires_grad:
             super().remember(mean, var)
+
+
+class DoubleUpdate(Plain):
+    def remember(self, mean, var):
+        super().remember(mean, var)
+        super().remember(mean, var)
 
 
 class Shared(Plain):
@@ -217,23 +192,60 @@ class SharedWithOthers(Plain):
         self.running_var = self.everything.setdefault("var", self.running_var)
 
 
-class DoubleUpdate(Plain):
-    def remember(self, mean, var):
-        super().remember(mean, var)
-        super().remember(mean, var)
-
-
-class AlwaysFour(Plain):
-    def forward(self, x):
-        return super().forward(x) if len(x) < 6 else super().forward(x[:4]).repeat(2, 1)[:6]
-
-
-LAYERS = {cls.__name__: cls for cls in (
-    Noisy, DifferentEps, DifferentMomentum, ZeroGain, Slipping, Frozen, PositiveGain, OneGain,
-    Third, WithoutGradients, OnlyWithGradients, Shared, SharedWithOthers, DoubleUpdate, AlwaysFour,
-    nn.Identity, nn.Tanh, nn.InstanceNorm1d, nn.LayerNorm,
-)}  # fmt: skip
-
+LAYERS = {
+    "noisy": going(lambda layer, x, right: right(x) + 0.01 * torch.randn_like(x)),
+    "another eps": lambda units, eps=1e-3, momentum=0.1: Plain(units, eps, momentum),
+    "another momentum": lambda units, eps=1e-5, momentum=0.01: Plain(units, eps, momentum),
+    "gain zero": made(lambda layer: layer.weight.data.zero_()),
+    "gain frozen": made(lambda layer: layer.weight.requires_grad_(False)),
+    "one gain": made(lambda layer: setattr(layer, "weight", nn.Parameter(torch.ones(1)))),
+    "a third parameter": made(lambda layer: setattr(layer, "more", nn.Parameter(torch.zeros(7)))),
+    "slipping": going(
+        lambda layer, x, right: (
+            right(x) if layer.training or len(x) > 1 else layer.bias.expand(x.shape)
+        )
+    ),
+    "positive gains": going(
+        lambda layer, x, right: (right(x) - layer.bias) * layer.weight.sign() + layer.bias
+    ),
+    "without gradients": going(lambda layer, x, right: torch.no_grad()(right)(x)),
+    "always four": going(
+        lambda layer, x, right: right(x) if len(x) < 6 else right(x[:4]).repeat(2, 1)[:6]
+    ),
+    "only with gradients": OnlyWithGradients,
+    "double update": DoubleUpdate,
+    "shared": Shared,
+    "shared with others": SharedWithOthers,
+    **{cls.__name__: cls for cls in (nn.Identity, nn.Tanh, nn.InstanceNorm1d, nn.LayerNorm)},
+}
+OF_THE_ASSIGNMENTS = [
+    ("contexts", lambda w, s, b: ([[0] * b], [0])),
+    ("contexts", lambda w, s, b: [c[::2] for c in cuts.contexts(w, s, b)]),
+    ("contexts", lambda w, s, b: cuts.contexts(sorted(w)[::-1], s, b)),
+    ("contexts", lambda w, s, b: ([0], [[1], [2]])),
+    ("contexts", lambda w, s, b: ("abc", 3)),
+    ("contexts", lambda w, s, b: {"contexts": 1}),
+    ("contexts", lambda w, s, b: torch.zeros(3)),
+    ("contexts", lambda w, s, b: 7),
+    ("uniform_loss", lambda size: math.log(size) * 1.001),
+    ("uniform_loss", lambda size: 3.3322),
+    ("uniform_loss", lambda size: True),
+    ("uniform_loss", lambda size: "3.33"),
+    ("bigram_loss", lambda *given: baselines.bigram_loss(*given) + 0.001),
+    ("bigram_loss", lambda *given: torch.zeros(3)),
+    ("bigram_loss", lambda *given: math.nan),
+    ("leftover", lambda m, n: 0.5),
+    ("leftover", lambda m, n: [1, 2]),
+    ("batch_weights", lambda m, n: averages.batch_weights(m, n)[1:]),
+    ("batch_weights", lambda m, n: [[0.5], [0.5, 0.5]]),
+    ("batch_weights", lambda m, n: 0.5),
+    ("batch_weights", lambda m, n: ["a"] * n),
+    ("batch_weights", lambda m, n: []),
+    ("momentum_for", lambda w, n: 0.1),
+    ("momentum_for", lambda w, n: 1 - w ** (1 / n) + 1e-3),
+    ("good_decades", lambda rates, losses, within: 2.0),
+    ("good_decades", lambda rates, losses, within: math.inf),
+]
 WRONG = [
     (check, name, answer)
     for check, answers in {
@@ -245,7 +257,7 @@ WRONG = [
         "batch_norm_layer": LAYERS,
     }.items()
     for name, answer in answers.items()
-]
+] + [(check, f"{number}", answer) for number, (check, answer) in enumerate(OF_THE_ASSIGNMENTS)]
 
 
 @pytest.mark.parametrize(
@@ -270,6 +282,26 @@ def test_the_message_tells_input_place_and_both_numbers():
     assert float(found[1]) == pytest.approx(1.01 * float(found[2]), rel=1e-3)
 
 
+def test_the_message_of_an_assignment_shows_a_case_that_differs():
+    verdict = checks.leftover(lambda m, n: 0.5)
+    assert verdict.message == "With momentum=0.3, steps=4: expected 0.2401, came 0.5."
+    verdict = checks.batch_weights(lambda m, n: [0.1] * n)
+    assert "[0]: expected" in verdict.message
+    verdict = checks.contexts(lambda *given: [part[:-1] for part in cuts.contexts(*given)])
+    assert verdict.message.endswith(
+        ": expected 11 contexts and as many targets, came 10 contexts and 10 targets."
+    )
+
+
 def test_a_fragile_case_does_not_quote_what_rounding_made():
     message = checks.batch_norm_forward(checks.find_bug("cancelling_variance").code).message
     assert message.endswith(" With a large mean: y is far from what was expected.")
+
+
+@pytest.mark.parametrize("correction", [0, 1])
+def test_the_message_is_about_the_right_answer_that_is_followed_the_longest(correction):
+    def drifting_wrong(x):
+        return x.mean(0), x.std(0, correction=correction) * (1.1 if len(x) > 100 else 1.0)
+
+    message = checks.calibrate(drifting_wrong).message
+    assert message.startswith("With 150 examples that drift: std[")

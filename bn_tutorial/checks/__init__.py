@@ -4,9 +4,10 @@
 >>> checks.running_update(lambda running, batch, momentum: batch).bug
 'overwritten_by_batch'
 
-Nothing of the package is imported here: what is right is taken from ``torch.nn`` and autograd, so
-that a check can't share a bug with ``bn_tutorial.layers``. Whatever an answer raises becomes a part
-of the verdict; only the user's interrupt goes through.
+A check takes the learner's function or class and, as ``seed=``, where its inputs are drawn from,
+and returns a ``Verdict``. Nothing else of the package is imported here: what is right is taken
+from ``torch.nn`` and autograd, so that a check can't share a bug with ``bn_tutorial.layers``.
+Whatever an answer raises becomes a part of the verdict; only the user's interrupt goes through.
 """
 
 from bn_tutorial.checks import clinic

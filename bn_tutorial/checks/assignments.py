@@ -17,7 +17,7 @@ from bn_tutorial.checks.bugs import contexts as cuts
 from bn_tutorial.checks.cases import scripted
 from bn_tutorial.checks.guard import isolated, one_line
 from bn_tutorial.checks.judge import Task, judge
-from bn_tutorial.checks.observe import Complaint
+from bn_tutorial.checks.observe import Complaint, kind
 
 SEED = 23  # of the inputs; the tests try many
 GRID = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
@@ -25,137 +25,69 @@ GRID = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 
 @isolated
 def contexts(function, *, seed=SEED):
-    """Check a function that cuts words into examples.
+    """Check how words are cut, ``fn(words, symbols, block_size) -> (contexts, targets)``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(words, symbols, block_size) -> (contexts, targets)``: a list of words, a string with
-        the symbols, ``"."`` last, and the context length T. Contexts (N, T) and targets (N,) are
-        indices, positions in ``symbols``, as lists or tensors. Each word begins on T dots, and its
-        end is a target too.
-    seed : int
-        Of the words that are tried.
-
-    Returns
-    -------
-    Verdict
+    From a list of words, a string with the symbols, ``"."`` last, and the context length T to
+    contexts (N, T) and targets (N,): indices, positions in ``symbols``, as lists or tensors. Each
+    word begins on T dots, and its end is a target too.
     """
     return judge(CONTEXTS, function, seed)
 
 
 @isolated
 def uniform_loss(function, *, seed=SEED):
-    """Check a function for the loss of a model that knows nothing.
+    """Check the loss of a model that knows nothing, ``fn(size) -> float``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(size) -> float``: from the number of symbols to the cross-entropy in nats.
-    seed : int
-        Of the sizes that are tried.
-
-    Returns
-    -------
-    Verdict
+    From the number of symbols to the cross-entropy in nats.
     """
     return judge(UNIFORM_LOSS, function, seed)
 
 
 @isolated
 def bigram_loss(function, *, seed=SEED):
-    """Check a function for the loss of a smoothed bigram table.
+    """Check the loss of a smoothed bigram table, ``fn(train, held_out, size, k) -> float``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(train, held_out, size, k) -> float``: int64 tensors (N, 2) and (M, 2) with the symbol
-        before and the target in each row, the number of symbols, and the number that is added to
-        every count of ``train``. The mean loss on ``held_out``, in nats.
-    seed : int
-        Of the pairs that are tried.
-
-    Returns
-    -------
-    Verdict
+    ``train`` (N, 2) and ``held_out`` (M, 2) are int64, with the symbol before and the target in
+    each row; ``size`` is the number of symbols, and ``k`` is added to every count of ``train``.
+    Asked for is the mean loss on ``held_out``, in nats.
     """
     return judge(BIGRAM_LOSS, function, seed)
 
 
 @isolated
 def leftover(function, *, seed=SEED):
-    """Check a function for the weight of the start value in a running average.
+    """Check the weight of the start value in a running average, ``fn(momentum, steps) -> float``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(momentum, steps) -> float``: PyTorch's momentum, the weight of the new batch, and the
-        number of updates.
-    seed : int
-        Of the momenta and steps that are tried.
-
-    Returns
-    -------
-    Verdict
+    The momentum is PyTorch's, the weight of the new batch; ``steps`` is the number of updates.
     """
     return judge(LEFTOVER, function, seed)
 
 
 @isolated
 def batch_weights(function, *, seed=SEED):
-    """Check a function for the weight of each batch in a running average.
+    """Check the weight of each batch in a running average, ``fn(momentum, steps) -> list``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(momentum, steps) -> list``: PyTorch's momentum and the number of updates. One number a
-        batch, as a list or a tensor (steps,), oldest first.
-    seed : int
-        Of the momenta and steps that are tried.
-
-    Returns
-    -------
-    Verdict
+    One number a batch, oldest first, as a list or a tensor (steps,). The momentum is PyTorch's.
     """
     return judge(BATCH_WEIGHTS, function, seed)
 
 
 @isolated
 def momentum_for(function, *, seed=SEED):
-    """Check a function for the momentum at which the start value's weight falls as wanted.
+    """Check which momentum lets a start value fade as wanted, ``fn(weight, steps) -> float``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(weight, steps) -> float``: the weight that the start value is to have after this
-        number of updates. PyTorch's momentum, exactly.
-    seed : int
-        Of the weights and steps that are tried.
-
-    Returns
-    -------
-    Verdict
+    PyTorch's momentum, exactly, at which the start value has this weight after so many updates.
     """
     return judge(MOMENTUM_FOR, function, seed)
 
 
 @isolated
 def good_decades(function, *, seed=SEED):
-    """Check a function for the width of the range of good learning rates.
+    """Check the width of a range of learning rates, ``fn(rates, losses, within) -> float``.
 
-    Parameters
-    ----------
-    function : callable
-        ``fn(rates, losses, within) -> float``: a list of n rising rates, a tensor (seeds, n) of
-        final losses, and a distance in nats. A rate is good if its mean over the seeds is less
-        than ``within`` above the best mean. The decades from the smallest to the largest good
-        rate.
-    seed : int
-        Of the losses that are tried.
-
-    Returns
-    -------
-    Verdict
+    From a list of n rising rates, a tensor (seeds, n) of final losses and a distance in nats. A
+    rate is good if its mean over the seeds is less than ``within`` above the best mean. Asked for
+    are the decades from the smallest to the largest good rate.
     """
     return judge(GOOD_DECADES, function, seed)
 
@@ -225,14 +157,6 @@ def _shown(arguments):
 # --- reading an answer, and comparing it --------------------------------------------------------
 
 
-def _result(read):
-    def result(value):
-        answer = read(value)
-        return answer if isinstance(answer, Complaint) else {"": answer}
-
-    return result
-
-
 def _number(value):
     value = _plain(value)
     if isinstance(value, list) and len(value) == 1:
@@ -274,7 +198,7 @@ def _plain(value):
 
 def _kind(value):
     size = f" of length {len(value)}" if isinstance(value, list | tuple | str) else ""
-    return f"{type(value).__name__}{size}"
+    return f"{kind(value)}{size}"
 
 
 def _difference(seen, expected, tolerance):
@@ -307,35 +231,29 @@ def _first_example(answer, truth):
     return None
 
 
-def _task(name, cases, right, read):
-    def named(seed):
+def _task(right, cases, read):
+    def shown(seed):
         return tuple({**case, "where": _shown(case)} for case in cases(seed))
 
+    def result(value):
+        answer = read(value)
+        return answer if isinstance(answer, Complaint) else {"": answer}
+
     return Task(
-        name,
-        scripted(named, _result(read)),
+        right.__name__,
+        scripted(shown, result),
         (right,),
         1e-4,
-        f"it gives what it should on all {len(named(SEED))} inputs",
+        f"it gives what it should on all {len(shown(SEED))} inputs",
         difference=_difference,
         graded=True,
     )
 
 
-CONTEXTS = _task("contexts", _words, cuts.contexts, _examples)
-UNIFORM_LOSS = _task("uniform_loss", _sizes, baselines.uniform_loss, _number)
-BIGRAM_LOSS = _task("bigram_loss", _pairs, baselines.bigram_loss, _number)
-LEFTOVER = _task(
-    "leftover",
-    _updates((0.3, 4), (0.001, 700), (0.2, 0), (0.6, 1)),
-    averages.leftover,
-    _number,
-)
-BATCH_WEIGHTS = _task(
-    "batch_weights",
-    _updates((0.25, 2), (0.1, 5), (0.6, 1)),
-    averages.batch_weights,
-    _numbers,
-)
-MOMENTUM_FOR = _task("momentum_for", _falls, averages.momentum_for, _number)
-GOOD_DECADES = _task("good_decades", _valleys, decades.good_decades, _number)
+CONTEXTS = _task(cuts.contexts, _words, _examples)
+UNIFORM_LOSS = _task(baselines.uniform_loss, _sizes, _number)
+BIGRAM_LOSS = _task(baselines.bigram_loss, _pairs, _number)
+LEFTOVER = _task(averages.leftover, _updates((0.3, 4), (0.001, 700), (0.2, 0), (0.6, 1)), _number)
+BATCH_WEIGHTS = _task(averages.batch_weights, _updates((0.25, 2), (0.1, 5), (0.6, 1)), _numbers)
+MOMENTUM_FOR = _task(averages.momentum_for, _falls, _number)
+GOOD_DECADES = _task(decades.good_decades, _valleys, _number)

@@ -45,20 +45,11 @@ def batch(g, examples, units, *, mean=1.0, scale=1.0, dtype=torch.float64):
 
 
 def scripted(cases, read):
-    """Make a script of cases: each is sent once, and at the end the first one once more.
+    """Return the script of a ``Task`` that sends each case, and the first one once more.
 
-    Parameters
-    ----------
-    cases : callable
-        From a seed to a sequence of dicts: the arguments by name, and ``where``, which input it
-        is; where needed, ``fragile`` and ``slack`` of the ``Observation``.
-    read : callable
-        As for ``observe``.
-
-    Returns
-    -------
-    callable
-        ``script(function, seed)``, an iterator of ``Observation``.
+    ``cases`` goes from a seed to a sequence of dicts: the arguments by name, and ``where``, which
+    input it is; where needed, ``fragile`` and ``slack`` of the ``Observation``. ``read`` is as for
+    ``observe``.
     """
     cases = lru_cache(maxsize=8)(cases)  # every call gets copies
 

@@ -1,4 +1,6 @@
-"""The bug clinic of notebook 12: twelve patients by number, and who can tell what they have.
+"""The bug clinic of notebook 12: patients by number, 1 to 12, and who can tell what they have.
+
+A number that no patient has is a ``ValueError``.
 
 >>> from bn_tutorial.checks import clinic
 >>> clinic.check(4, "buffers_not_registered").passed
@@ -22,23 +24,10 @@ PATIENTS = len(CARDS)
 def patient(number):
     """Return a patient. Neither its name nor that of its arguments tells what it has.
 
-    Parameters
-    ----------
-    number : int
-        From 1 to 12.
-
-    Returns
-    -------
-    type or callable
-        Most are layers, ``cls(num_features, eps=1e-5, momentum=0.1)``; 6 is a forward pass
-        ``fn(x, weight, bias, eps) -> y``, 7 a backward pass
-        ``fn(dy, x, weight, eps) -> (dx, dweight, dbias)`` and 10 a fold
-        ``fn(linear, batch_norm) -> linear``.
-
-    Raises
-    ------
-    ValueError
-        If there is no patient of that number.
+    Most are layers, ``cls(num_features, eps=1e-5, momentum=0.1)``; 6 is a forward pass
+    ``fn(x, weight, bias, eps) -> y``, 7 a backward pass
+    ``fn(dy, x, weight, eps) -> (dx, dweight, dbias)`` and 10 a fold
+    ``fn(linear, batch_norm) -> linear``.
     """
     code, name = _card(number).bug.code, f"Patient{number}"
     if isinstance(code, type):
@@ -52,46 +41,17 @@ def patient(number):
 
 
 def choices(number):
-    """Return the diagnoses to choose from.
-
-    Parameters
-    ----------
-    number : int
-
-    Returns
-    -------
-    dict of str to str
-        Each name, and what it means.
-
-    Raises
-    ------
-    ValueError
-        If there is no patient of that number.
-    """
+    """Return the diagnoses to choose from: a dict with each name, and what it means."""
     card = _card(number)
     names = sorted([card.bug.name, *card.ruled_out])
     return {name: card.meaning(name) for name in names}
 
 
 def check(number, diagnosis):
-    """Check a diagnosis.
+    """Return the ``Verdict`` on a diagnosis, one of ``choices(number)``.
 
-    Parameters
-    ----------
-    number : int
-        Of the patient.
-    diagnosis : str
-        One of ``choices(number)``; None or ``...`` where none is chosen yet.
-
-    Returns
-    -------
-    Verdict
-        If it is wrong, the message names the observation that speaks against it.
-
-    Raises
-    ------
-    ValueError
-        If there is no patient of that number.
+    None or ``...`` stands where none is chosen yet. If it is wrong, the message names the
+    observation that speaks against it.
     """
     card = _card(number)
     if diagnosis is None or diagnosis is ...:
@@ -127,16 +87,9 @@ class ScoreCard:
 
 
 def score(diagnoses):
-    """Count the right diagnoses.
+    """Return the ``ScoreCard`` of a dict of diagnoses by the patient's number.
 
-    Parameters
-    ----------
-    diagnoses : dict of int to str
-        By the patient's number; what is missing counts as not chosen.
-
-    Returns
-    -------
-    ScoreCard
+    What is missing counts as not chosen.
 
     Examples
     --------

@@ -69,18 +69,16 @@ class Report:
         elif self.slipped:
             lines.append("Among what slipped through:")
             n = len(self.slipped)
-            some = (
-                [self.slipped[i * n // SHOWN] for i in range(SHOWN)] if n > SHOWN else self.slipped
-            )
+            some = [self.slipped[at] for at in sorted({i * n // SHOWN for i in range(SHOWN)})]
             lines += [f"* {bug.symptom} ({bug.chapter})" for bug in some]
-            if len(self.slipped) > SHOWN:
-                lines.append(f"and {len(self.slipped) - SHOWN} more: see .slipped")
+            if n > SHOWN:
+                lines.append(f"and {n - SHOWN} more: see .slipped")
         return "\n".join(lines)
 
 
 @isolated
 def judge(test, *, limit=LIMIT, total=TOTAL):
-    """Run a test against all wrong layers of the library and against healthy ones.
+    """Run a test against all wrong layers and against healthy ones, and return the ``Report``.
 
     Parameters
     ----------
@@ -92,10 +90,6 @@ def judge(test, *, limit=LIMIT, total=TOTAL):
     limit, total : float
         Seconds that the test may take for one layer and for all. Where it takes longer it has
         accepted nothing and rejected nothing: a bug slipped through, a healthy layer was rejected.
-
-    Returns
-    -------
-    Report
     """
     deadline = time.monotonic() + total
     sick = [*bugs_of("batch_norm_layer"), STALE_BIAS]
@@ -130,9 +124,7 @@ def _run(test, code, seconds):
             said.append(describe(error))
 
     torch.manual_seed(12)
-    thread = Thread(
-        target=work, daemon=True
-    )  # a thread, so that the user's Ctrl-C stays the user's
+    thread = Thread(target=work, daemon=True)  # so that the user's Ctrl-C stays the user's
     if seconds > 0:
         thread.start()
         thread.join(seconds)

@@ -10,8 +10,8 @@ from bn_tutorial.checks.bugs.layer import BatchNorm
 class Counting(BatchNorm):
     """Counts its batches too, as PyTorch does."""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__(num_features, eps, momentum)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def remember(self, mean, var):
@@ -34,12 +34,12 @@ class ScaleAndOffset(BatchNorm):
         if self.training:
             n, mean = len(x), torch.einsum("bh->h", x) / len(x)
             var = torch.einsum("bh,bh->h", x - mean, x - mean) / n
-            self.replace(mean.detach(), (var * n / (n - 1)).detach())
+            self.remember(mean.detach(), (var * n / (n - 1)).detach())
             return (x - mean) * (self.weight * torch.rsqrt(var + self.eps)) + self.bias
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
         return torch.addcmul(self.bias - self.running_mean * scale, x, scale)
 
-    def replace(self, mean, var):
+    def remember(self, mean, var):
         m = self.momentum
         self.running_mean = (1 - m) * self.running_mean + m * mean
         self.running_var = (1 - m) * self.running_var + m * var
@@ -74,18 +74,12 @@ class InPlace(BatchNorm):
     """Writes into its own tensors, never into x."""
 
     def forward(self, x):
-        if not self.training:
-            return (
-                (x - self.running_mean)
-                .div_((self.running_var + self.eps).sqrt_())
-                .mul(self.weight)
-                .add_(self.bias)
-            )
-        self.remember(*torch.var_mean(x.detach(), dim=0)[::-1])
-        centered = x - x.mean(dim=0)
-        return self.weight * (centered / centered.square().mean(dim=0).add_(self.eps).sqrt_()) + (
-            self.bias
-        )
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            mean, var = x.mean(dim=0), (x - x.mean(dim=0)).square_().mean(dim=0)
+            self.remember(*torch.var_mean(x.detach(), dim=0)[::-1])
+        x_hat = (x - mean) / (var + self.eps).sqrt_()
+        return x_hat.mul(self.weight).add_(self.bias)
 
 
 HEALTHY = {

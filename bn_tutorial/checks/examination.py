@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bn_tutorial.checks.cases import batch, gains, generator, normal
-from bn_tutorial.checks.guard import one_line
-from bn_tutorial.checks.observe import Complaint
+from bn_tutorial.checks.observe import Complaint, kind
 
 UNITS = 4
 SETTINGS = {"eps": 0.1, "momentum": 0.3}
@@ -45,7 +44,7 @@ class Examination:
         """Make the layer and read a batch in eval mode."""
         self.layer = self.cls(UNITS, **SETTINGS)
         if not isinstance(self.layer, nn.Module):
-            return Complaint(f"expected an nn.Module, got {one_line(type(self.layer).__name__)}")
+            return Complaint(f"expected an nn.Module, got {kind(self.layer)}")
         if "_modules" not in vars(self.layer):
             if self.layer.forward(x) is None:
                 return None
@@ -80,9 +79,7 @@ class Examination:
 
     def step(self, x, dy):
         """Go forward in training mode and back."""
-        leaf = x.requires_grad_()
-        y = self.layer.train()(leaf * 1)  # not the leaf: a learner may not change that in place
-        return self._with_gradients(leaf, y, dy)
+        return self._there_and_back(self.layer.train(), x, dy)
 
     def learn(self, x, dy):
         """Move gain and shift as an optimizer would, then take a step."""
@@ -93,10 +90,11 @@ class Examination:
 
     def read(self, x, dy):
         """Go forward in eval mode and back."""
-        leaf = x.requires_grad_()
-        return self._with_gradients(leaf, self.layer.eval()(leaf * 1), dy)
+        return self._there_and_back(self.layer.eval(), x, dy)
 
-    def _with_gradients(self, leaf, y, dy):
+    def _there_and_back(self, layer, x, dy):
+        leaf = x.requires_grad_()
+        y = layer(leaf * 1)  # not the leaf: a learner may not change that in place
         if not isinstance(y, Tensor) or y.shape != dy.shape:
             return _output(y)
         sources = {"dx": leaf} | {f"d{role}": p for role, p in self.parameters().items()}

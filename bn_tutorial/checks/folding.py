@@ -5,9 +5,10 @@ from torch.nn import BatchNorm1d, Linear
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from bn_tutorial.checks.cases import gains, generator, normal, scripted, spread
-from bn_tutorial.checks.guard import isolated, one_line
+from bn_tutorial.checks.compare import difference
+from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
-from bn_tutorial.checks.observe import Complaint, as_arrays, difference
+from bn_tutorial.checks.observe import Complaint, as_arrays, kind
 
 
 @torch.no_grad()
@@ -40,7 +41,7 @@ def _without_bias(seed):
 
 def _read(value):
     if not isinstance(value, Linear):
-        return Complaint(f"expected an nn.Linear, got {one_line(type(value).__name__)}")
+        return Complaint(f"expected an nn.Linear, got {kind(value)}")
     return as_arrays({"weight": value.weight, "bias": value.bias})
 
 
@@ -70,19 +71,10 @@ def fold(function, *, seed=SEED):
     With ``scale = weight / sqrt(running_var + eps)`` its rows are the old ones times ``scale``,
     and its bias is ``(bias - running_mean) * scale + shift``.
 
-    Parameters
-    ----------
-    function : callable
-        Takes an ``nn.Linear`` and an ``nn.BatchNorm1d`` in eval mode, float32, with numbers in all
-        their parameters and buffers. Gives an ``nn.Linear`` with a bias. It must not change what
-        it is given. Every Linear that counts has a bias; what comes out for one without is told,
-        but an answer that can't take it passes.
-    seed : int
-        Of the inputs.
-
-    Returns
-    -------
-    Verdict
+    The function gets an ``nn.Linear`` and an ``nn.BatchNorm1d`` in eval mode, float32, with numbers
+    in all their parameters and buffers; it must not change them, and the Linear that it returns has
+    a bias. Every Linear that counts has a bias; what comes out for one without is told, but an
+    answer that can't take it passes.
 
     References
     ----------

@@ -50,17 +50,8 @@ def batch_norm_forward(function, *, seed=SEED):
     the batch. The variance has correction 0 (divide by B), as ``nn.BatchNorm1d`` normalizes;
     correction 1 is a known bug here.
 
-    Parameters
-    ----------
-    function : callable
-        Takes x (B, H), weight (H,) and bias (H,), float64, and eps, a float. Gives y (B, H). It
-        must not change its inputs.
-    seed : int
-        Of the inputs.
-
-    Returns
-    -------
-    Verdict
+    x and y are (B, H), weight and bias (H,), all float64; eps is a float. The function must not
+    change its inputs.
 
     References
     ----------
@@ -114,17 +105,8 @@ def batch_norm_backward(function, *, seed=SEED):
     ``dweight = sum(dy * x_hat)`` and ``dbias = sum(dy)`` over the batch: the gradients of the
     forward pass whose variance has correction 0. Autograd is the judge.
 
-    Parameters
-    ----------
-    function : callable
-        Takes dy (B, H), x (B, H) and weight (H,), float64, and eps, a float. Gives dx (B, H), and
-        dweight and dbias, each (H,) or (1, H). It must not change its inputs.
-    seed : int
-        Of the inputs.
-
-    Returns
-    -------
-    Verdict
+    dy, x and dx are (B, H), weight is (H,), all float64; eps is a float; dweight and dbias are
+    (H,) or (1, H). The function must not change its inputs.
 
     References
     ----------

@@ -1,13 +1,14 @@
 """From what an answer does to a verdict: right, a known bug, or what differs."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, islice
+from itertools import tee
 
 from bn_tutorial.checks.bugs import bugs_of
-from bn_tutorial.checks.guard import one_line
-from bn_tutorial.checks.observe import Observation, alike, difference
+from bn_tutorial.checks.compare import alike, difference
+from bn_tutorial.checks.observe import Observation, kind
 from bn_tutorial.checks.verdict import Verdict, not_attempted
 
 SEED = 1502  # of the inputs, where a check is not given another
@@ -49,56 +50,33 @@ class Task:
     graded: bool = False
 
 
-class Replay:
-    """What a reference or a known bug does: run once, no further than needed, and kept.
+def replay(script, code, seed):
+    """Return what a reference or a known bug does: run once, no further than needed, and kept."""
+    return copy(recorded(script, code, seed))
 
-    Parameters
-    ----------
-    script, code : callable
-    seed : int
-    """
 
-    def __init__(self, script, code, seed):
-        self._running, self._seen = script(code, seed), []
+@lru_cache(maxsize=512)
+def recorded(script, code, seed):
+    """Return an iterator whose copies, each from the beginning, share what one of them has run."""
 
-    def __iter__(self):
-        for at in count():
-            if at == len(self._seen):
-                self._run_on()
-            if at == len(self._seen):
-                return
-            yield self._seen[at]
-
-    def _run_on(self):
+    def run():
         try:
-            self._seen.extend(islice(self._running, 1))
+            yield from script(code, seed)
+        except GeneratorExit:
+            raise
         except BaseException:
-            replay.cache_clear()  # half a script must not pass for a whole one
+            recorded.cache_clear()  # half a script must not pass for a whole one
             raise
 
-
-replay = lru_cache(maxsize=512)(Replay)
+    return tee(run(), 1)[0]
 
 
 def judge(task, candidate, seed):
-    """Examine an answer.
-
-    Parameters
-    ----------
-    task : Task
-    candidate : callable
-    seed : int
-
-    Returns
-    -------
-    Verdict
-    """
+    """Examine an answer and return the ``Verdict``."""
     if candidate is None or candidate is ...:
         return not_attempted(f"there is nothing but {candidate}")
     if not callable(candidate):
-        return Verdict(
-            False, None, f"expected something to call, got {one_line(type(candidate).__name__)}"
-        )
+        return Verdict(False, None, f"expected something to call, got {kind(candidate)}")
     seen = list(task.script(candidate, seed))
     if seen[0].stub:
         return not_attempted(seen[0].stub)
@@ -115,52 +93,27 @@ def judge(task, candidate, seed):
     return Verdict(False, bug.name, message, diff="" if task.graded else bug.diff())
 
 
+def first_problem(task, seen, right):
+    """Return at which input an answer is wrong first, and what is wrong there, or None."""
+    for at, (one, other) in enumerate(zip(seen, right, strict=False)):
+        if what := task.difference(one, other, task.tolerance):
+            return at, what
+    return None
+
+
 def diagnose(task, seen, expected, seed):
-    """Find the known bug that does the same as an answer, with every input.
-
-    Parameters
-    ----------
-    task : Task
-    seen : list of Observation
-    expected : list of list of Observation
-        What the right answers do.
-    seed : int
-
-    Returns
-    -------
-    Bug or None
-    """
+    """Return the known bug that does the same as an answer, with every input, or None."""
     for bug in bugs_of(task.name):
         for code in (bug.code, *bug.variants):
-            known = iter(replay(task.script, code, seed))
+            known = replay(task.script, code, seed)
             if _same_behaviour(seen, known, expected, task.tolerance):
                 return bug
     return None
 
 
 def _same_behaviour(seen, known, expected, tolerance):
-    for at, one in enumerate(seen):
+    for one, *right in zip(seen, *expected, strict=False):
         other = next(known, None)  # a known bug is run no further than it is needed
-        right = [observations[at] for observations in expected]
         if other is None or not alike(one, other, right, tolerance):
             return False
     return True
-
-
-def first_problem(task, seen, right):
-    """Find the first input with which an answer is wrong.
-
-    Parameters
-    ----------
-    task : Task
-    seen, right : list of Observation
-
-    Returns
-    -------
-    tuple of (int, str), or None
-        Which observation, and what is wrong with it.
-    """
-    for at, (one, other) in enumerate(zip(seen, right, strict=False)):
-        if what := task.difference(one, other, task.tolerance):
-            return at, what
-    return None

@@ -62,18 +62,7 @@ def batch_norm_layer(cls, *, seed=SEED):
     mode; remember ``(1 - momentum) * old + momentum * batch`` with correction 1, from 0 and 1, in
     training only and without a graph; train a gain and a shift and nothing else; keep all of it in
     its ``state_dict``. The names of parameters and buffers are free, and a counter of the batches
-    is not asked for.
-
-    Parameters
-    ----------
-    cls : type
-        A subclass of ``nn.Module``. It gets batches (B, H), float32.
-    seed : int
-        Of the inputs.
-
-    Returns
-    -------
-    Verdict
+    is not asked for. ``cls`` is a subclass of ``nn.Module``; it gets batches (B, H), float32.
 
     References
     ----------

@@ -2,6 +2,7 @@
 
 import torch
 
+from bn_tutorial.checks.bugs import calibration, running
 from bn_tutorial.checks.cases import LARGE, batch, generator, normal, scripted, spread
 from bn_tutorial.checks.guard import isolated
 from bn_tutorial.checks.judge import SEED, Task, judge
@@ -12,8 +13,8 @@ def _running_cases(seed):
     g = generator(seed)
 
     def case(where, units, momentum):
-        running, new = 3 * normal(g, units), spread(g, units)
-        return {"where": where, "running": running, "batch": new, "momentum": momentum}
+        old, new = 3 * normal(g, units), spread(g, units)
+        return {"where": where, "running": old, "batch": new, "momentum": momentum}
 
     return (
         case("momentum 0.1", 4, 0.1),
@@ -24,14 +25,10 @@ def _running_cases(seed):
     )
 
 
-def _running(running, batch, momentum):
-    return (1 - momentum) * running + momentum * batch
-
-
 RUNNING = Task(
     "running_update",
     scripted(_running_cases, tensors("running")),
-    (_running,),
+    (running.update,),
     1e-5,
     "it moves as the buffers of torch.nn.BatchNorm1d do, with every momentum",
 )
@@ -41,24 +38,11 @@ RUNNING = Task(
 def running_update(function, *, seed=SEED):
     """Check one step of a running average, ``fn(running, batch, momentum) -> running``.
 
-    ``new = (1 - momentum) * running + momentum * batch``: PyTorch's convention, in which the
-    momentum is the weight of the new batch.
+    ``new = (1 - momentum) * running + momentum * batch``: PyTorch's convention, the ``momentum``
+    of ``torch.nn.BatchNorm1d``, in which it is the weight of the new batch.
 
-    Parameters
-    ----------
-    function : callable
-        Takes the old value and the batch's statistic, both (H,), float64, and the momentum, a
-        float. Gives the new value, (H,). It must not change its inputs.
-    seed : int
-        Of the inputs.
-
-    Returns
-    -------
-    Verdict
-
-    References
-    ----------
-    The ``momentum`` of ``torch.nn.BatchNorm1d``.
+    The old and the new value and the batch's statistic are (H,), float64; momentum is a float.
+    The function must not change its inputs.
 
     Examples
     --------
@@ -83,17 +67,14 @@ def _calibrate_cases(seed):
     )
 
 
-def _calibrate(correction):
-    def measure(x):
-        return x.mean(dim=0), x.std(dim=0, correction=correction)
-
-    return measure
+def _correction_0(x):
+    return x.mean(dim=0), x.std(dim=0, correction=0)
 
 
 CALIBRATE = Task(
     "calibrate",
     scripted(_calibrate_cases, tensors("mean", "std")),
-    (_calibrate(1), _calibrate(0)),
+    (calibration.measure, _correction_0),
     1e-5,
     "the mean and the standard deviation of every unit, over all examples",
 )
@@ -107,17 +88,7 @@ def calibrate(function, *, seed=SEED):
     may have correction 1 (the course's recipe) or correction 0, but always the same one: over a
     whole split the two hardly differ.
 
-    Parameters
-    ----------
-    function : callable
-        Takes x (N, H), float64. Gives mean and std, each (H,) or (1, H). It must not change its
-        input.
-    seed : int
-        Of the inputs.
-
-    Returns
-    -------
-    Verdict
+    x is (N, H), float64; mean and std are (H,) or (1, H). The function must not change its input.
 
     References
     ----------

@@ -66,29 +66,11 @@ class Verdict:
         """Print the verdict and return the points: all of them where it passed, else 0.
 
         As the last line of a test cell the number is what nbgrader counts.
-
-        Parameters
-        ----------
-        points : number
-
-        Returns
-        -------
-        number
         """
         print(self)
         return points if self.passed else 0
 
 
 def not_attempted(why):
-    """Return the verdict on a stub.
-
-    Parameters
-    ----------
-    why : str
-        How one sees that it is a stub.
-
-    Returns
-    -------
-    Verdict
-    """
+    """Return the verdict on a stub; ``why`` is how one sees that it is one."""
     return Verdict(False, None, f"not attempted yet ({why})", attempted=False)

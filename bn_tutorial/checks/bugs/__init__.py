@@ -36,17 +36,7 @@ BUGS = tuple(bug for module in _MODULES for bug in module.BUGS)
 
 
 def bugs_of(check):
-    """Return the bugs that belong to a check.
-
-    Parameters
-    ----------
-    check : str
-        As ``"batch_norm_forward"``.
-
-    Returns
-    -------
-    list of Bug
-    """
+    """Return the list of bugs that belong to a check, as ``"batch_norm_forward"``."""
     return [bug for bug in BUGS if bug.check == check]
 
 
@@ -59,10 +49,6 @@ def find_bug(name, check=None):
         As in ``Verdict.bug``.
     check : str, optional
         The check that it belongs to. May be left out where only one check has a bug of that name.
-
-    Returns
-    -------
-    Bug
 
     Raises
     ------

@@ -4,7 +4,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import unified_diff
 from functools import cache, cached_property
 
@@ -20,12 +20,6 @@ class Bug:
 
     Attributes
     ----------
-    name : str
-        Unique among the bugs of its check.
-    check : str
-        The check that it belongs to, as a name in ``bn_tutorial.checks``.
-    chapter : str
-        The notebook to reread, without its ending.
     explanation : str
         The cause, and what would be right.
     right : callable
@@ -35,23 +29,29 @@ class Bug:
         as the one that they stand in.
     others : tuple of dict
         Other ways to write the same misconception, which behave differently in detail.
+    check : str
+        The check that it belongs to, as a name in ``bn_tutorial.checks``.
+    chapter : str
+        The notebook to reread, without its ending.
     symptom : str
         One sentence: what one can observe. It does not name the cause. The assignments' bugs have
         none.
+    name : str
+        Unique among the bugs of its check.
     code : callable
         The wrong code, to run.
     variants : tuple of callable
         The other ways, to run.
     """
 
-    name: str
-    check: str
-    chapter: str
     explanation: str
     right: Callable
     edits: Mapping[str, str]
-    others: tuple[Mapping[str, str], ...] = ()
+    others: tuple[Mapping[str, str], ...]
+    check: str
+    chapter: str
     symptom: str = ""
+    name: str = ""
 
     def __repr__(self):
         return f"Bug({self.name!r})"
@@ -65,30 +65,11 @@ class Bug:
         return tuple(map(self._run, self.others))
 
     def source(self, name=None):
-        """Return the wrong code as text, under another name if one is given.
-
-        Parameters
-        ----------
-        name : str, optional
-            As ``"Patient"``.
-
-        Returns
-        -------
-        str
-        """
+        """Return the wrong code as text, under another name if one is given."""
         return self._named(edited(_text(self.right), self.edits), name)
 
     def diff(self, name=None):
         """Return what is wrong as a diff: the lines with ``-`` are right, those with ``+`` wrong.
-
-        Parameters
-        ----------
-        name : str, optional
-            As for ``source``.
-
-        Returns
-        -------
-        str
 
         Examples
         --------
@@ -115,17 +96,25 @@ class Bug:
         return room[self.right.__name__]
 
 
+def bugs_from(right, *, check, chapter):
+    """Return what makes the bugs of right code, ``bug(explanation, edits, *others, symptom="")``.
+
+    A bug may belong to another ``chapter`` than most of them.
+    """
+
+    def bug(explanation, edits, *others, symptom="", chapter=chapter):
+        return Bug(explanation, right, edits, others, check, chapter, symptom)
+
+    return bug
+
+
+def named(**bugs):
+    """Return a tuple of bugs, each with its keyword as its name."""
+    return tuple(replace(bug, name=name) for name, bug in bugs.items())
+
+
 def edited(text, edits):
     r"""Return a text with all edits made at once. A line of which nothing is left goes.
-
-    Parameters
-    ----------
-    text : str
-    edits : dict of str to str
-
-    Returns
-    -------
-    str
 
     Raises
     ------
