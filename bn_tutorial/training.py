@@ -42,7 +42,7 @@ def train(
         It trains on ``dataset.train``.
     recipe : Recipe
     progress : bool or callable
-        Show a bar; or call this, about 30 times a second and once at the end, in the thread that
+        Show a bar; or call this, about 60 times a second and once at the end, in the thread that
         called ``train``. It gets a list of Watch, one for each run, here a single one:
         ``watch.done`` of ``watch.total`` steps are done, with the losses ``watch.loss``, ndarray
         (done,). With ``watch.stop = True`` the training ends early and gives back the steps done,

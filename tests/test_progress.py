@@ -133,10 +133,10 @@ def test_a_function_is_called_while_jobs_are_at_work_and_at_the_end():
     begin = time.monotonic()
     run_jobs(work, [5, 7], [50, 70], threads=2, progress=look)
     assert calls[-1] == [(50, 50), (70, 70)]
-    assert len(calls) <= 3 + 30 * (time.monotonic() - begin)
+    assert len(calls) <= 3 + 60 * (time.monotonic() - begin)
 
 
-def test_a_function_is_called_about_thirty_times_a_second():
+def test_a_function_is_called_no_more_often_than_sixty_times_a_second():
     calls = []
 
     def work(job, watch):
@@ -144,7 +144,7 @@ def test_a_function_is_called_about_thirty_times_a_second():
 
     begin = time.monotonic()
     run_jobs(work, range(3), [1] * 3, threads=3, progress=lambda _: calls.append(0))
-    assert time.monotonic() - begin > 3 / 31
+    assert time.monotonic() - begin > 3 / 61
 
 
 def test_it_is_called_at_the_end_of_the_shortest_work(dataset):
