@@ -32,7 +32,7 @@ test: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	NUMBA_CPU_NAME=generic $(COMPILE_AHEAD)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m tools.lab

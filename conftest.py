@@ -21,25 +21,11 @@ def pytest_configure(config):
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Let one process run a whole file, but share out the notebooks that a test executes."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            alone = "test_running_it_again" in nodeid
-            return nodeid if alone else super()._split_scope(nodeid)
-
-    config.option.loadscopereorder = False  # the order is that of the collection
-    return Scheduling(config, log)
-
-
 def pytest_collection_modifyitems(items):
-    """Begin with what takes longest, so that no process is left with much of it at the end."""
+    """Begin with the files that take longest, so that no process is left with one at the end."""
     items.sort(
         key=lambda item: (
-            "test_running_it_again" not in item.nodeid,
+            item.path.name != "test_notebooks_again.py",
             item.path.suffix != ".ipynb",
             "grading" not in item.path.name,
         )

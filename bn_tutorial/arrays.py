@@ -58,8 +58,9 @@ class Parameters(NamedTuple):
 class Structure(NamedTuple):
     """What the compiled layers must know of a recipe."""
 
-    norm: int  # layers.PLAIN, BATCH or LAYER
-    after: bool  # the norm stands after its tanh
+    before: bool  # there is a norm before each tanh
+    after: bool  # or after it
+    by_example: bool  # the norm is layer norm
     fixed: bool  # BatchNorm uses given statistics, not the batch's own
     correction: int
     eps: np.floating

@@ -53,28 +53,17 @@ def load_words(path: str | os.PathLike | None = None) -> list[str]:
         path = os.environ.get("BN_TUTORIAL_WORDS") or WORDS
     expect_kind("path", path, (str, os.PathLike))
     path = Path(path).expanduser()
-    raw = _read(path)
+    lines = re.split(rb"\r\n|\r|\n", _read(path).removeprefix(b"\xef\xbb\xbf"))
     line_of = {}  # word -> the line it stands on
-    for number, line in enumerate(re.split(rb"\r\n|\r|\n", raw.removeprefix(b"\xef\xbb\xbf")), 1):
-        word = _decode(line, f"{path}, line {number}").strip()
-        if not word:
-            continue
-        if END in word or re.search(r"\s", word):
-            raise WordListError(
-                f"{path}, line {number}: expected one word without {END!r} or white space, "
-                f"got {word!r}"
-            )
-        if hidden := _invisible(word):
-            raise WordListError(
-                f"{path}, line {number}: expected visible characters, UTF-8, "
-                f"got U+{ord(hidden):04X} in {word!r}"
-            )
+    for number, line in enumerate(lines, 1):
+        word = _word(line, where := f"{path}, line {number}")
         if word in line_of:
             raise WordListError(
-                f"{path}, line {number}: expected each word once, got {word!r} again "
+                f"{where}: expected each word once, got {word!r} again "
                 f"(first on line {line_of[word]})"
             )
-        line_of[word] = number
+        if word:
+            line_of[word] = number
     if not line_of:
         raise WordListError(f"{path}, line 1: expected at least one word, got an empty file")
     return list(line_of)
@@ -89,18 +78,27 @@ def _read(path):
         raise WordListError(f"{path}: expected a word list, got {error.strerror}") from None
 
 
-def _invisible(word):
-    """Return the first control or format character, such as NUL or a zero-width space, or None."""
-    return next((c for c in word if unicodedata.category(c) in ("Cc", "Cf")), None)
-
-
-def _decode(line, where):
+def _word(line, where):
+    """Return the word on a line of bytes, or "" where there is none."""
     try:
-        return line.decode("utf-8")
+        word = line.decode("utf-8").strip()
     except UnicodeDecodeError as error:
+        got = f"byte 0x{line[error.start]:02x}"
+        raise WordListError(f"{where}: expected UTF-8, got {got}") from None
+    if _is_split(word):
         raise WordListError(
-            f"{where}: expected UTF-8, got byte 0x{line[error.start]:02x}"
-        ) from None
+            f"{where}: expected one word without {END!r} or white space, got {word!r}"
+        )
+    for c in word:  # NUL or a zero-width space, say
+        if unicodedata.category(c) in ("Cc", "Cf"):
+            raise WordListError(
+                f"{where}: expected visible characters, UTF-8, got U+{ord(c):04X} in {word!r}"
+            )
+    return word
+
+
+def _is_split(word):
+    return END in word or re.search(r"\s", word)
 
 
 @dataclass(frozen=True)
@@ -245,23 +243,17 @@ class Dataset:
         Parameters
         ----------
         words : sequence of str
+            Distinct, none of them empty or with ``"."`` or white space in it.
         block_size : int
             The context length T.
         seed : int
             Of ``random.Random``, which shuffles.
 
-        Returns
-        -------
-        Dataset
-
         Raises
         ------
-        ValueError
-            If there are too few words for three splits that are not empty, if a word is empty,
-            contains ``"."`` or white space or comes twice, if block_size is not a positive
-            integer, or if the seed is not an integer.
-        TypeError
-            If the words are a str, or a set, which has no order.
+        TypeError, ValueError
+            If an argument is not as described, as a set of words, which has no order; or if there
+            are too few words for three splits that are not empty.
 
         Examples
         --------
@@ -274,16 +266,7 @@ class Dataset:
         expect_kind("words", words, Iterable)
         block_size = expect_integer("block_size", block_size, 1)
         seed = expect_integer("seed", seed)
-        shuffled = list(words)
-        seen = set()
-        for word in shuffled:
-            expect_kind("words", word, str)
-            if not word or END in word or re.search(r"\s", word) or word in seen:
-                raise ValueError(
-                    f"words: expected distinct words without {END!r} or white space, got {word!r}"
-                    + (" twice" if word in seen else "")
-                )
-            seen.add(word)
+        _expect_distinct(shuffled := list(words))
         random.Random(seed).shuffle(shuffled)
         first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
         parts = shuffled[:first], shuffled[first:second], shuffled[second:]
@@ -299,3 +282,15 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({len(self.vocabulary)} symbols, {self.train}, {self.val}, {self.test})"
+
+
+def _expect_distinct(words):
+    seen = set()
+    for word in words:
+        expect_kind("words", word, str)
+        if not word or _is_split(word) or word in seen:
+            raise ValueError(
+                f"words: expected distinct words without {END!r} or white space, got {word!r}"
+                + (" twice" if word in seen else "")
+            )
+        seen.add(word)

@@ -1,19 +1,15 @@
 """The network's layers, compiled: a forward pass, and a backward pass derived by hand.
 
 Every function works on (B, H) arrays, in loops that a reader can hold against the formula in the
-docstring; Numba makes machine code of them. The course derives these gradients anyway, and for
-arrays as small as these a call of NumPy or torch costs many times its arithmetic.
+docstring; Numba makes machine code of them.
 
 ``forward`` functions put the result where the signature says. ``backward`` functions get ``dy``,
 the gradient of the loss with respect to the output, and the arrays for the gradients. What can
-work in place does: arrays that stay in the cache are most of the speed. The tests hold every
-output and gradient against autograd and ``torch.nn``.
+work in place does: arrays that stay in the cache are most of the speed.
 
 All compiled code stands in this one file, since Numba keeps machine code on disk and compiles
 again where the file of the function that was called has changed, but no other.
 """
-
-import math
 
 import numba
 import numpy as np
@@ -22,20 +18,12 @@ from numba.extending import overload
 # By default Numba checks every division for zero, which keeps loops from using vector
 # instructions. The fast mathematics are those that leave nan and inf alone.
 OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
-PLAIN, BATCH, LAYER = range(3)  # norms
 HIDDEN, NORM, TANH = range(3)  # what is kept of a hidden layer, where it is asked for
-
-
-def compiled(function):
-    """Compile a function for the types of its arguments when it is first called with them."""
-    return numba.njit(cache=True, nogil=True, **OPTIONS)(function)
+compiled = numba.njit(cache=True, nogil=True, **OPTIONS)
 
 
 def _cut_fraction(levels, dtype):
-    """Return Lambert's ``tanh(x) = x / (1 + x**2 / (3 + x**2 / (5 + ...)))``, cut off.
-
-    Numerator and denominator are polynomials in x**2, with the highest power first.
-    """
+    """Return Lambert's ``tanh(x) = x / (1 + x**2 / (3 + ...))``, cut off: polynomials in x**2."""
     above, below = np.array([2.0 * levels - 1]), np.array([1.0])
     for odd in range(2 * levels - 3, 0, -2):
         above, below = np.polyadd(odd * above, np.append(below, 0.0)), above
@@ -43,14 +31,14 @@ def _cut_fraction(levels, dtype):
     return tuple((p / above[-1]).astype(dtype) for p in (below, above))
 
 
-FRACTION = {  # float type: numerator, denominator, from where on tanh is 1 to the last digit
+FRACTION = {  # float type: the two, highest power first, and where tanh is 1 to the last digit
     numba.float32: (*_cut_fraction(13, np.float32), np.float32(9.02)),
     numba.float64: (*_cut_fraction(30, np.float64), np.float64(19.07)),
 }
 
 
 def _tanh(x):
-    """Return tanh(x), as a polynomial over a polynomial: unlike math.tanh it can be vectorized."""
+    """Return tanh(x), as a polynomial over a polynomial: unlike np.tanh it can be vectorized."""
 
 
 @overload(_tanh, jit_options=OPTIONS, inline="always")
@@ -72,10 +60,7 @@ def _tanh_of_type(x):
 
 @compiled
 def embedding_forward(weight, contexts, y):
-    """``y[b] = concat(weight[contexts[b, 0]], ..., weight[contexts[b, T - 1]])``.
-
-    weight (V, E), contexts (B, T) -> y (B, T * E)
-    """
+    """Look up each row ``weight[contexts[b, t]]``: (V, E), (B, T) -> y (B, T * E)."""
     size = weight.shape[1]
     for b in range(contexts.shape[0]):
         for t in range(contexts.shape[1]):
@@ -85,10 +70,7 @@ def embedding_forward(weight, contexts, y):
 
 @compiled
 def embedding_backward(dy, contexts, dweight):
-    """``dweight[v] = sum of dy`` over the places where the symbol v stood.
-
-    dy (B, T * E), contexts (B, T) -> dweight (V, E)
-    """
+    """Sum dy wherever the symbol v stood: (B, T * E), (B, T) -> ``dweight[v]`` (V, E)."""
     size = dweight.shape[1]
     dweight[:] = 0
     for b in range(contexts.shape[0]):
@@ -99,11 +81,7 @@ def embedding_backward(dy, contexts, dweight):
 
 @compiled
 def linear_forward(x, weight, bias, y):
-    """``y = x @ weight + bias``.
-
-    x (B, I), weight (I, O), bias (O,) or empty -> y (B, O). The weight is the transpose of
-    ``nn.Linear.weight``.
-    """
+    """``y = x @ weight + bias``: x (B, I), weight (I, O), bias (O,) or empty -> y (B, O)."""
     np.dot(x, weight, y)
     for b in range(y.shape[0]):
         for o in range(bias.size):
@@ -126,13 +104,9 @@ def linear_backward(dy, x, weight, dweight, dbias, dx):
 
 @compiled
 def batch_statistics(x, correction, mean, std):
-    """``mean = sum_b x[b] / B``, ``std = sqrt(sum_b (x[b] - mean)**2 / (B - correction))``.
-
-    x (B, H) -> mean (H,), std (H,)
-    """
+    """``mean = sum_b x[b] / B``, ``std**2 = sum_b (x[b] - mean)**2 / (B - correction)``: (H,)."""
     batch, hidden = x.shape
-    mean[:] = 0
-    std[:] = 0
+    mean[:] = std[:] = 0
     for b in range(batch):
         for h in range(hidden):
             mean[h] += x[b, h]
@@ -141,7 +115,7 @@ def batch_statistics(x, correction, mean, std):
         for h in range(hidden):
             std[h] += (x[b, h] - mean[h]) ** 2
     for h in range(hidden):
-        std[h] = math.sqrt(std[h] / x.dtype.type(batch - correction))
+        std[h] = np.sqrt(std[h] / x.dtype.type(batch - correction))
 
 
 @compiled
@@ -153,7 +127,7 @@ def batch_norm_forward(x, mean, std, weight, bias, eps, inv_std, y):
     Ioffe and Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.
     """
     for h in range(x.shape[1]):
-        inv_std[h] = x.dtype.type(1) / math.sqrt(std[h] * std[h] + eps)
+        inv_std[h] = x.dtype.type(1) / np.sqrt(std[h] * std[h] + eps)
     for b in range(x.shape[0]):
         for h in range(x.shape[1]):
             x[b, h] = (x[b, h] - mean[h]) * inv_std[h]
@@ -166,12 +140,10 @@ def batch_norm_backward(dy, x_hat, weight, inv_std, correction, fixed, dweight, 
 
     ``dweight = sum_b dy[b] * x_hat[b]`` and ``dbias = sum_b dy[b]``. Where the statistics are
     fixed, as in evaluation, nothing flows back through them and ``dx = weight * inv_std * dy``.
-
     dy (B, H), becomes dx; x_hat (B, H); weight, inv_std (H,) -> dweight (H,), dbias (H,)
     """
     batch, hidden = dy.shape
-    dweight[:] = 0
-    dbias[:] = 0
+    dweight[:] = dbias[:] = 0
     for b in range(batch):
         for h in range(hidden):
             dweight[h] += dy[b, h] * x_hat[b, h]
@@ -188,9 +160,7 @@ def batch_norm_backward(dy, x_hat, weight, inv_std, correction, fixed, dweight, 
 def layer_norm_forward(x, weight, bias, eps, inv_std, y):
     """``x_hat = (x - mean) / sqrt(var + eps)`` and ``y = weight * x_hat + bias``.
 
-    ``mean`` and ``var`` are an example's, over its H units and divided by H; other examples play
-    no part.
-
+    ``mean`` and ``var`` are each example's own, over its H units and divided by H.
     x (B, H), becomes x_hat; weight, bias (H,) -> inv_std (B,), y (B, H).
     Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 3 and 4.
     """
@@ -202,7 +172,7 @@ def layer_norm_forward(x, weight, bias, eps, inv_std, y):
         mean /= units
         for h in range(x.shape[1]):
             var += (x[b, h] - mean) ** 2
-        inv_std[b] = one / math.sqrt(var / units + eps)
+        inv_std[b] = one / np.sqrt(var / units + eps)
         for h in range(x.shape[1]):
             x[b, h] = (x[b, h] - mean) * inv_std[b]
             y[b, h] = weight[h] * x[b, h] + bias[h]
@@ -212,13 +182,11 @@ def layer_norm_forward(x, weight, bias, eps, inv_std, y):
 def layer_norm_backward(dy, x_hat, weight, inv_std, dweight, dbias):
     """``dx = inv_std * (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat))``.
 
-    ``dx_hat = weight * dy``, and the means are over an example's units.
-
-    dy (B, H), becomes dx; x_hat (B, H); weight (H,), inv_std (B,) -> dweight (H,), dbias (H,)
+    ``dx_hat = weight * dy``, and the means are over an example's units. dy (B, H), becomes dx;
+    x_hat (B, H), weight (H,), inv_std (B,) -> dweight (H,), dbias (H,)
     """
     units = dy.dtype.type(dy.shape[1])
-    dweight[:] = 0
-    dbias[:] = 0
+    dweight[:] = dbias[:] = 0
     for b in range(dy.shape[0]):
         mean, product = dy.dtype.type(0), dy.dtype.type(0)
         for h in range(dy.shape[1]):
@@ -243,18 +211,16 @@ def tanh_forward(x):
 @compiled
 def tanh_backward(dy, y):
     """``dx = dy * (1 - y**2)``: dy (B, H), becomes dx; y (B, H)."""
-    one = y.dtype.type(1)
     for b in range(y.shape[0]):
         for h in range(y.shape[1]):
-            dy[b, h] *= one - y[b, h] * y[b, h]
+            dy[b, h] *= y.dtype.type(1) - y[b, h] * y[b, h]
 
 
 @compiled
 def cross_entropy(logits, targets, losses):
     """``losses[b] = log(sum_v exp(logits[b, v])) - logits[b, targets[b]]``, in nats.
 
-    logits (B, V), become the gradient of the mean loss, ``(softmax - one_hot) / B``;
-    targets (B,) -> losses (B,)
+    logits (B, V) become the mean loss's gradient, ``(softmax - one_hot) / B``; targets, losses (B,)
     """
     batch, symbols = logits.shape
     one, quarter = logits.dtype.type(1), logits.dtype.type(0.25)
@@ -272,7 +238,7 @@ def cross_entropy(logits, targets, losses):
     share = logits.dtype.type(1 / batch)
     for b in range(batch):
         total = logits[b].sum()
-        losses[b] += math.log(total)
+        losses[b] += np.log(total)
         for v in range(symbols):
             logits[b, v] *= share / total
         logits[b, targets[b]] -= share
@@ -285,18 +251,20 @@ def cross_entropy(logits, targets, losses):
 def _norm_forward(p, net, i, a):
     """Normalize ``a.x_hat[i]``, which holds the norm's input: -> ``a.y[i]``."""
     x, y = a.x_hat[i], a.y[i]
-    if net.norm == LAYER:
+    if net.by_example:
         layer_norm_forward(x, p.gain[i], p.shift[i], net.eps, a.inv_std[i], y)
-        return
-    if not net.fixed:
-        batch_statistics(x, net.correction, a.mean[i], a.std[i])
-    batch_norm_forward(x, a.mean[i], a.std[i], p.gain[i], p.shift[i], net.eps, a.inv_std[i], y)
+    else:
+        if not net.fixed:
+            batch_statistics(x, net.correction, a.mean[i], a.std[i])
+        batch_norm_forward(x, a.mean[i], a.std[i], p.gain[i], p.shift[i], net.eps, a.inv_std[i], y)
+    _keep(a.outputs, i, NORM, y)
 
 
 @compiled
 def _norm_backward(dy, p, g, net, i, a):
+    _keep(a.gradients, i, NORM, dy)
     x_hat, gain, scale, dgain, dshift = a.x_hat[i], p.gain[i], a.inv_std[i], g.gain[i], g.shift[i]
-    if net.norm == LAYER:
+    if net.by_example:
         layer_norm_backward(dy, x_hat, gain, scale, dgain, dshift)
     else:
         batch_norm_backward(dy, x_hat, gain, scale, net.correction, net.fixed, dgain, dshift)
@@ -305,19 +273,16 @@ def _norm_backward(dy, p, g, net, i, a):
 @compiled
 def hidden_forward(x, p, net, i, a):
     """Go through the i-th hidden layer, with its norm and tanh: x (B, I) -> ``a.y[i]`` (B, H)."""
-    weight, normed = p.first if i == 0 else p.deeper[i - 1], net.norm != PLAIN
-    z = a.x_hat[i] if normed and not net.after else a.tanh[i]
-    linear_forward(x, weight, p.bias[i], z)
+    z = a.x_hat[i] if net.before else a.tanh[i]
+    linear_forward(x, p.deeper[i - 1] if i else p.first, p.bias[i], z)
     _keep(a.outputs, i, HIDDEN, z)
-    if normed and not net.after:
+    if net.before:
         _norm_forward(p, net, i, a)
-        _keep(a.outputs, i, NORM, a.y[i])
     tanh_forward(a.tanh[i])
     _keep(a.outputs, i, TANH, a.tanh[i])
-    if normed and net.after:
+    if net.after:
         a.x_hat[i] = a.tanh[i]
         _norm_forward(p, net, i, a)
-        _keep(a.outputs, i, NORM, a.y[i])
 
 
 @compiled
@@ -331,11 +296,9 @@ def _keep(where, i, which, values):
 def forward(p, net, contexts, a):
     """Send a batch through the network: contexts (B, T) -> ``a.logits`` (B, V)."""
     embedding_forward(p.embedding, contexts, a.embedding)
-    x = a.embedding
     for i in range(len(a.y)):
-        hidden_forward(x, p, net, i, a)
-        x = a.y[i]
-    linear_forward(x, p.output, p.output_bias, a.logits)
+        hidden_forward(a.y[i - 1] if i else a.embedding, p, net, i, a)
+    linear_forward(a.y[-1], p.output, p.output_bias, a.logits)
 
 
 @compiled
@@ -343,23 +306,19 @@ def backward(p, g, net, contexts, a):
     """Fill ``g``, after ``forward`` and ``cross_entropy``, which leaves dlogits in ``a.logits``."""
     depth = len(a.y)
     dy = a.dy[depth % 2]
-    linear_backward(a.logits, a.y[depth - 1], p.output, g.output, g.output_bias, dy)
+    linear_backward(a.logits, a.y[-1], p.output, g.output, g.output_bias, dy)
     for i in range(depth - 1, -1, -1):
-        if net.norm != PLAIN and net.after:
-            _keep(a.gradients, i, NORM, dy)
+        if net.after:
             _norm_backward(dy, p, g, net, i, a)
         _keep(a.gradients, i, TANH, dy)
         tanh_backward(dy, a.tanh[i])
-        if net.norm != PLAIN and not net.after:
-            _keep(a.gradients, i, NORM, dy)
+        if net.before:
             _norm_backward(dy, p, g, net, i, a)
         _keep(a.gradients, i, HIDDEN, dy)
-        if i == 0:
-            linear_backward(dy, a.embedding, p.first, g.first, g.bias[0], a.dembedding)
-        else:
-            dx = a.dy[i % 2]
-            linear_backward(dy, a.y[i - 1], p.deeper[i - 1], g.deeper[i - 1], g.bias[i], dx)
-            dy = dx
+        x, dx = (a.y[i - 1], a.dy[i % 2]) if i else (a.embedding, a.dembedding)
+        weight, dweight = (p.deeper[i - 1], g.deeper[i - 1]) if i else (p.first, g.first)
+        linear_backward(dy, x, weight, dweight, g.bias[i], dx)
+        dy = dx
     embedding_backward(a.dembedding, contexts, g.embedding)
 
 
@@ -383,7 +342,7 @@ def train_steps(p, g, net, data, grad, contexts, targets, batches, rates, a, los
         for i in range(len(mean)):
             mean[i, s] = a.mean[i]
             std[i, s] = a.std[i]
-        if not math.isfinite(losses[s]):
+        if not np.isfinite(losses[s]):
             return s + 1
         backward(p, g, net, a.contexts, a)
         for k in range(data.size):

@@ -10,9 +10,7 @@ from bn_tutorial._expect import expect_kind, expect_number
 
 FILE = Path(__file__).with_suffix(".csv")
 COLUMNS = ["notebook", "model", "train", "val"]
-AGREES = (
-    0.001  # nats: by more than rounding, losses of the course's runs don't differ over machines
-)
+AGREES = 0.001  # nats: but for rounding, the course's losses are the same on all machines
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,10 @@ class Entry:
     model: str
     train: float
     val: float
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.notebook, self.model
 
     def agrees(self, other: "Entry") -> bool:
         """Say whether both losses are within ``AGREES`` of another entry's."""
@@ -65,18 +67,17 @@ class Ledger:
 def ledger(notebook: str, models: Mapping[str, tuple[float, float]]) -> Ledger:
     """Enter the models of a notebook into the course's table of losses, and show it.
 
-    The package keeps the rows of all notebooks in ``loss_ledger.csv``. Nothing is written there:
-    what was measured is compared with it. Within 0.001 nats the row is shown as it is kept, so that
-    the table is the same on every machine; where it differs or is new it is shown as
-    measured, and once more below the table, as the line to be put into the file.
+    What was measured is compared with the rows kept in ``loss_ledger.csv``. Within 0.001 nats the
+    row is shown as it is kept, so that the table is the same on every machine; where it differs or
+    is new it is shown as measured, and once more below the table, as the line to be put into the
+    file.
 
     Parameters
     ----------
     notebook : str
         Its file name without the ending, such as ``"04_calibration"``.
     models : dict of str to tuple of (float, float)
-        The name of each model, with its loss over the training split and over the validation split,
-        in nats.
+        The losses of each model over the training and the validation split, in nats.
 
     Returns
     -------
@@ -102,15 +103,10 @@ def ledger(notebook: str, models: Mapping[str, tuple[float, float]]) -> Ledger:
         raise ValueError(f'notebook: expected a name like "04_calibration", got {notebook!r}')
     expect_kind("models", models, Mapping)
     measured = [_entry(notebook, model, losses) for model, losses in models.items()]
-    kept = [e for e in read() if e.notebook <= notebook]
-    by_name = {(e.notebook, e.model): e for e in kept}
-    differing = [
-        e
-        for e in measured
-        if (e.notebook, e.model) not in by_name or not e.agrees(by_name[e.notebook, e.model])
-    ]
-    by_name |= {(e.notebook, e.model): e for e in differing}
-    entries = sorted(by_name.values(), key=lambda e: e.notebook)  # stable: rows keep their order
+    rows = {e.key: e for e in read() if e.notebook <= notebook}
+    differing = [e for e in measured if e.key not in rows or not e.agrees(rows[e.key])]
+    rows |= {e.key: e for e in differing}
+    entries = sorted(rows.values(), key=lambda e: e.notebook)  # stable: rows keep their order
     return Ledger(notebook, entries, differing)
 
 
@@ -141,9 +137,8 @@ def _entry(notebook, model, losses):
     try:
         train, val = (float(loss) for loss in losses)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"models[{model!r}]: expected its train and val loss, got {losses!r}"
-        ) from None
+        message = f"models[{model!r}]: expected its train and val loss, got {losses!r}"
+        raise ValueError(message) from None
     if not (math.isfinite(train) and math.isfinite(val)):
         raise ValueError(f"models[{model!r}]: expected finite losses, got {train} and {val}")
     return Entry(notebook, model, train, val)

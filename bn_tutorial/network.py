@@ -23,16 +23,13 @@ def draw_parameters(
 
     ``torch.randn`` gives the embedding (V, E); for each hidden layer the weight (fan_in, H), then
     the bias (H,) if there is one; the output's weight (H, V) and bias (V,). The gains multiply
-    what was drawn, which is float32 whatever the recipe's dtype. The norms draw nothing: gain 1,
-    shift 0.
+    what was drawn, which is float32 whatever the recipe's dtype. The norms draw nothing.
 
     Parameters
     ----------
     recipe : Recipe
-    symbols : int
-        V, the size of the vocabulary.
-    block_size : int
-        T, the context length.
+    symbols, block_size : int
+        V, the size of the vocabulary, and T, the context length.
     generator : torch.Generator
 
     Returns
@@ -95,10 +92,10 @@ class Network:
         self._grad, self._gradients = Parameters.zeros(*shape)
         for name, view in self._parameters.by_name().items():
             view[...] = parameters[name].numpy()
-        norms = {None: "PLAIN", "batch": "BATCH", "layer": "LAYER"}
         self._structure = Structure(
-            norm=getattr(self._layers, norms[recipe.norm]),
-            after=recipe.placement == "after",
+            before=bool(recipe.norm) and recipe.placement == "before",
+            after=bool(recipe.norm) and recipe.placement == "after",
+            by_example=recipe.norm == "layer",
             fixed=statistics is not None,
             correction=recipe.correction,
             eps=self._data.dtype.type(recipe.eps),
@@ -180,20 +177,10 @@ class Network:
         return x
 
     def hidden_layer(self, i: int, x: ndarray, statistics=None) -> tuple[ndarray, ndarray, ndarray]:
-        """Go through one hidden layer with its norm and tanh.
+        """Go through the i-th hidden layer with its norm and tanh: (B, I) -> (B, H), (H,), (H,).
 
-        Parameters
-        ----------
-        i : int
-        x : ndarray (B, I)
-            As ``embed`` or the layer below returned it.
-        statistics : tuple of two ndarrays (H,), optional
-            Mean and standard deviation for its BatchNorm. Without them it uses the batch's own.
-
-        Returns
-        -------
-        tuple of ndarray (B, H), (H,) and (H,)
-            Its output, and the mean and the standard deviation (correction 0) that were used.
+        The statistics are mean and standard deviation for its BatchNorm; without them it uses the
+        batch's own. Those that were used, with correction 0, are returned beside the output.
         """
         a = self._room_for(len(x))
         if statistics is not None:
@@ -214,12 +201,11 @@ class Network:
             Which of them each step takes.
         rates : ndarray (S,)
         statistics : bool
-            Whether to return the batches' statistics.
 
         Returns
         -------
         tuple of ndarray (steps,), (L, steps, H) and (L, steps, H)
-            Each batch's mean loss, and its means and standard deviations; L is 0 without them.
+            Each batch's mean loss, and its means and standard deviations; without them L is 0.
         """
         steps, dtype = len(batches), self._data.dtype
         losses = np.empty(steps, dtype)

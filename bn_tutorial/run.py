@@ -163,19 +163,7 @@ class History:
 
 
 def take_snapshot(network: Network, contexts, targets, step: int) -> Snapshot:
-    """Send a batch (B, T), (B,) through a network, forward and backward.
-
-    Parameters
-    ----------
-    network : Network
-    contexts, targets : int64 ndarray (B, T) and (B,)
-    step : int
-        Noted in the snapshot.
-
-    Returns
-    -------
-    Snapshot
-    """
+    """Send a batch, ndarrays (B, T) and (B,), through a network, forward and backward."""
     there = network.there_and_back(contexts, targets)
     return Snapshot(
         step=step,

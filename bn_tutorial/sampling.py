@@ -28,15 +28,13 @@ def sample_words(
         The one that the network was trained with.
     statistics : Statistics, optional
         Required where the network has BatchNorm, and only there.
-    n : int
-        How many words.
-    seed : int
-        Of the generator that draws the symbols.
+    n, seed : int
+        How many words, and the seed of the generator that draws them.
 
     Returns
     -------
     list of str
-        Words end where the network draws the end symbol, at the latest after 30 symbols.
+        Each ends where the network draws the end symbol, at the latest after 30 symbols.
 
     Raises
     ------
@@ -53,24 +51,30 @@ def sample_words(
     """
     expect_kind("run", run, Run)
     expect_kind("vocabulary", vocabulary, Vocabulary)
-    symbols, dim = run.parameters["embedding"].shape
-    if symbols != len(vocabulary):
+    n = expect_integer("n", n, 0)
+    generator = torch.Generator().manual_seed(expect_integer("seed", seed, 0, 2**64 - 1))
+    _expect_to_fit(run, vocabulary)
+    rows = _draw(run, statistics, n, len(vocabulary) - 1, generator).tolist()
+    return [vocabulary.decode(row).split(vocabulary.symbols[-1])[0] for row in rows]
+
+
+def _expect_to_fit(run, vocabulary):
+    if (symbols := len(run.parameters["embedding"])) != len(vocabulary):
         raise ValueError(
             f"vocabulary: expected the {symbols} symbols that the network was trained with, "
             f"got {len(vocabulary)}"
         )
-    block_size = run.parameters["hidden.0.weight"].shape[0] // dim
-    generator = torch.Generator().manual_seed(expect_integer("seed", seed, 0, 2**64 - 1))
-    end = symbols - 1
-    n = expect_integer("n", n, 0)
-    drawn = torch.full((n, block_size), end)  # (n, T), grows by one symbol a turn
+    finite = all(tensor.isfinite().all() for tensor in run.parameters.values())
+    if run.diverged_at is not None or not finite:
+        raise ValueError(f"run: expected one that has not diverged, got {run!r}")
+
+
+def _draw(run, statistics, n, end, generator):
+    """Draw symbols after contexts of ends: Tensor (n, LONGEST)."""
+    fan_in, dim = len(run.parameters["hidden.0.weight"]), run.recipe.embedding
+    drawn = torch.full((n, block_size := fan_in // dim), end)  # (n, T), grows by one a turn
     for _ in range(LONGEST):
         probabilities = logits(run, drawn[:, -block_size:], statistics).softmax(dim=1)
-        if run.diverged_at is not None or not probabilities.isfinite().all():
-            raise ValueError(f"run: expected one that has not diverged, got {run!r}")
         following = torch.multinomial(probabilities, 1, generator=generator)  # (n, 1)
         drawn = torch.cat([drawn, following], dim=1)
-    return [
-        vocabulary.decode(row).split(vocabulary.symbols[end])[0]
-        for row in drawn[:, block_size:].tolist()
-    ]
+    return drawn[:, block_size:]

@@ -44,7 +44,6 @@ def calibrate(run: Run, split: Split) -> Statistics:
     run : Run
         Of a network with batch norm.
     split : Split
-        As a rule ``dataset.train``.
 
     Returns
     -------
@@ -63,24 +62,32 @@ def calibrate(run: Run, split: Split) -> Statistics:
     if len(split) < 2:
         raise ValueError(f"split: expected at least 2 examples to measure, got {len(split)}")
     network = Network(replace(run.recipe, dtype=torch.float64), run.parameters)
-    [contexts], kept, measured = network.check(split.contexts), {}, []
-    degrees = len(split) / (len(split) - run.recipe.correction)
+    [contexts] = network.check(split.contexts)
     with one_blas_thread:
-        for i in range(run.recipe.depth):
-            moments = []
-            for start in range(0, len(split), CHUNK):
-                x, reached = kept.get(start) or (network.embed(contexts[start : start + CHUNK]), 0)
-                for below in range(reached, i):
-                    x, *_ = network.hidden_layer(below, x, measured[below])
-                if start in kept or len(kept) * CHUNK * run.recipe.hidden < KEPT:
-                    kept[start] = x, i
-                moments.append((len(x), *network.hidden_layer(i, x)[1:]))
-            mean, variance = _merge(*map(np.array, zip(*moments, strict=True)))
-            measured.append((mean, np.sqrt(variance * degrees)))
-    mean, std = zip(*measured, strict=True)
-    return Statistics(
-        *([torch.from_numpy(s).to(run.recipe.dtype) for s in stats] for stats in (mean, std))
-    )
+        mean, std = zip(*_measure(network, contexts), strict=True)
+    return _statistics(run, map(torch.from_numpy, mean), map(torch.from_numpy, std))
+
+
+def _statistics(run, mean, std):
+    return Statistics(*([s.to(run.recipe.dtype) for s in stats] for stats in (mean, std)))
+
+
+def _measure(network, contexts):
+    """Measure layer by layer, a chunk at a time: list of mean (H,) and std (H,)."""
+    degrees = len(contexts) / (len(contexts) - network.recipe.correction)
+    measured, kept = [], {}  # kept: start of a chunk -> what it has become, and before which layer
+    for i in range(network.recipe.depth):
+        moments = []
+        for start in range(0, len(contexts), CHUNK):
+            x, reached = kept.get(start) or (network.embed(contexts[start : start + CHUNK]), 0)
+            for below in range(reached, i):
+                x, *_ = network.hidden_layer(below, x, measured[below])
+            if start in kept or len(kept) * CHUNK * network.recipe.hidden < KEPT:
+                kept[start] = x, i
+            moments.append((len(x), *network.hidden_layer(i, x)[1:]))
+        mean, variance = _merge(*map(np.array, zip(*moments, strict=True)))
+        measured.append((mean, np.sqrt(variance * degrees)))
+    return measured
 
 
 def _merge(sizes, means, stds):
@@ -95,9 +102,8 @@ def running_statistics(
 ) -> Statistics:
     """Return the running statistics that training would have left, exactly and for any momentum.
 
-    ``running = (1 - momentum) * running + momentum * batch`` from 0 for the mean and 1 for the
-    spread. Written out over T steps that is one weighted sum: the batch of k steps
-    ago weighs ``momentum * (1 - momentum)**k``, the start ``(1 - momentum)**T``.
+    ``running = (1 - momentum) * running + momentum * batch``, from 0 for the mean and 1 for the
+    spread. That is one weighted sum over the batches: see ``weigh_batches``.
 
     Parameters
     ----------
@@ -107,12 +113,11 @@ def running_statistics(
         PyTorch's convention: the weight of the new batch. None: the plain average of all batches.
     track : {"std", "variance"}
         What is averaged beside the means: the batches' standard deviations, as the seed recipe
-        does, or their unbiased variances, as ``nn.BatchNorm1d`` does. Both start at 1.
+        does, or their unbiased variances, as ``nn.BatchNorm1d`` does; ``std`` is the root then.
 
     Returns
     -------
     Statistics
-        ``std`` is the running standard deviation, or the root of the running variance.
 
     Raises
     ------
@@ -135,7 +140,7 @@ def running_statistics(
         std = [_weighted(weights, batches) + left for batches in run.batch_std]
     else:
         std = [(_weighted(weights, b) + left).sqrt() for b in batch_variances(run)]
-    return Statistics(*([s.to(run.recipe.dtype) for s in stats] for stats in (mean, std)))
+    return _statistics(run, mean, std)
 
 
 def batch_variances(run: Run) -> list[Tensor]:
@@ -147,15 +152,8 @@ def batch_variances(run: Run) -> list[Tensor]:
 def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
     """Return the weight of each batch in a running statistic, oldest first, and of its start.
 
-    Parameters
-    ----------
-    steps : int
-    momentum : float from 0 to 1, or None
-
-    Returns
-    -------
-    tuple of (float64 Tensor (steps,), float)
-        Together they are 1.
+    Of T steps the batch k steps ago weighs ``momentum * (1 - momentum)**k``, the start
+    ``(1 - momentum)**T``; together they are 1. With None all batches weigh the same.
     """
     if momentum is None:
         return torch.full((steps,), 1 / max(steps, 1), dtype=torch.float64), float(steps == 0)

@@ -42,7 +42,7 @@ def train(
         It trains on ``dataset.train``.
     recipe : Recipe
     progress : bool or callable
-        Show a bar; or call this, about 30 times a second and once at the end, in the thread that
+        Show a bar; or call this, about 60 times a second and once at the end, in the thread that
         called ``train``. It gets a list of Watch, one for each run, here a single one:
         ``watch.done`` of ``watch.total`` steps are done, with the losses ``watch.loss``, ndarray
         (done,). With ``watch.stop = True`` the training ends early and gives back the steps done,
@@ -76,10 +76,9 @@ def sweep(
     executor: Executor | None = None,
     **values: Iterable,
 ) -> list[Run]:
-    """Train a grid of recipes: independent runs, side by side.
+    """Train a grid of recipes side by side; the results are those of training each alone.
 
-    They go to ``torch.get_num_threads()`` threads, or where an executor sends them. The results
-    are those of training each run alone.
+    They go to ``torch.get_num_threads()`` threads, or where an executor sends them.
 
     Parameters
     ----------
@@ -88,8 +87,8 @@ def sweep(
         What the runs have in common.
     progress, record
         As for ``train``, with a watch for each run in the order of the grid; its ``loss`` is None
-        where the run has not begun or an executor keeps it elsewhere. What is recorded costs its
-        memory for every run; so nothing is, unless it is asked for.
+        where the run has not begun or an executor keeps it elsewhere. Nothing is recorded unless
+        it is asked for: it costs its memory for every run.
     executor : concurrent.futures.Executor, optional
         A process pool, a Dask client's ``get_executor()``, ... What goes there must be picklable,
         so a schedule cannot be a lambda. An interrupt waits for the runs at work there. If a
@@ -110,14 +109,18 @@ def sweep(
     >>> [run.recipe.learning_rate for run in runs]
     [0.01, 0.1, 1.0]
     """
+    _expect_fields(values)
+    expect_kind("executor", executor, (Executor, type(None)))
+    return _train_all(dataset, recipe, values, record, progress=progress, executor=executor)
+
+
+def _expect_fields(values):
     known = [field.name for field in fields(Recipe)]
     if not values or not set(values) <= set(known):
         raise ValueError(
             f"sweep: expected fields of Recipe ({', '.join(known)}), each with a list of values, "
             f"got {', '.join(values) or 'none'}"
         )
-    expect_kind("executor", executor, (Executor, type(None)))
-    return _train_all(dataset, recipe, values, record, progress=progress, executor=executor)
 
 
 def _train_all(dataset, recipe, values, record, progress, executor=None):

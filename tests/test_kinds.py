@@ -50,6 +50,10 @@ def names(dataset):
 
 # call -> what it is told
 KINDS = """
+bn.Dataset.from_words('banana') -> words: expected a list of words, got a str
+bn.Dataset.from_words({'a', 'b'}) -> words: expected a list of words, got a set
+bn.Dataset.from_words(None) -> words: expected an Iterable, got None
+bn.Dataset.from_words(['a', 5]) -> words: expected a str, got an int
 bn.train(dataset.train, recipe) -> dataset: expected a Dataset, got a Split
 bn.train(dataset, {}) -> recipe: expected a Recipe, got a dict
 bn.train(recipe, dataset) -> dataset: expected a Dataset, got a Recipe
@@ -121,6 +125,10 @@ def test_another_kind_of_object_is_named(names, call, message):
 
 
 VALUES = r"""
+bn.Dataset.from_words('abcdefgh'.split(), 0) -> block_size: expected .* at least 1, got 0$
+bn.Dataset.from_words('abcdefgh'.split(), 3.0) -> block_size: expected .* at least 1, got 3\.0$
+bn.Dataset.from_words('abcdefgh'.split(), seed=None) -> seed: expected an integer, got None$
+bn.Split((), contexts[:3], targets[:2]) -> targets: expected one for each of the 3 contexts
 bn.sweep(dataset, recipe, seed=b'ab') -> seed: expected a list of values .*b'ab'$
 bn.sweep(dataset, recipe, norm='batch') -> norm: expected a list of values .*'batch'$
 bn.sweep(dataset, recipe, seed=np.array(1)) -> seed: expected a list of values .*\(1\)
@@ -131,6 +139,7 @@ bn.Record(snapshots=[0.5]) -> snapshots: expected an integer .*, got 0\.5$
 bn.Record(snapshots='12') -> snapshots: expected an integer .*, got '1'$
 bn.train(dataset, recipe, record=bn.Record(snapshots=[4]))
   -> record\.snapshots: expected steps below the recipe's 4, got 4$
+bn.Record(probe=1) -> probe: expected an integer of at least 2 examples, got 1$
 bn.Record(probe=True) -> probe: expected an integer of at least 2 examples, got True$
 bn.running_statistics(run, 2) -> momentum: expected a finite number .* 1, got 2$
 bn.smooth(run.loss[None], 2) -> loss: expected that of one run, \(steps,\), got \(1, 4
@@ -163,15 +172,7 @@ bn.calibrate(bn.train(other, recipe), dataset.train)
   -> contexts: expected indices from 0 to \d+, got
 bn.running_statistics(run, track='var') -> track: expected "std" or "variance", got 'var'$
 bn.running_statistics(run, track=None) -> track: expected "std" or "variance", got None$
-bn.running_statistics(run, track=1) -> track: expected "std" or "variance", got 1$
 bn.running_statistics(run, -0.1) -> momentum: expected a finite number of at least 0 .*, got -0.1$
-bn.running_statistics(run, 1.001) -> momentum: expected a finite number of at least 0 .*, got 1.001$
-bn.running_statistics(run, np.nan) -> momentum: expected a finite number of at least 0 .*, got nan$
-bn.running_statistics(run, np.inf) -> momentum: expected a finite number of at least 0 .*, got inf$
-bn.running_statistics(run, '0.1') -> momentum: expected a finite number of at least 0 .*, got '0.1'$
-bn.running_statistics(run, True) -> momentum: expected a finite number of at least 0 .*, got True$
-bn.running_statistics(run, [0.1])
-  -> momentum: expected a finite number of at least 0 .*, got \[0.1\]$
 bn.running_statistics(trained(record=None))
   -> running_statistics: expected .*record="statistics"
 bn.running_statistics(plain) -> running_statistics: expected a run with batch norm
@@ -193,10 +194,6 @@ bn.evaluate(run, dataset.val, shaped('mean'))
   -> statistics\.mean: expected shapes \[\(4,\)\], got \[\]$
 bn.evaluate(run, dataset.val, shaped('std', (3,)))
   -> statistics\.std: expected shapes \[\(4,\)\], got \[\(3,\)\]$
-bn.evaluate(run, dataset.val, shaped('std', (1, 4)))
-  -> statistics\.std: expected shapes \[\(4,\)\], got \[\(1, 4\)\]$
-bn.evaluate(run, dataset.val, shaped('std', ()))
-  -> statistics\.std: expected shapes \[\(4,\)\], got \[\(\)\]$
 bn.evaluate(run, dataset.val, shaped('std', (4,), (4,)))
   -> statistics\.std: expected shapes \[\(4,\)\], got \[\(4,\), \(4,\)\]$
 bn.evaluate(run, dataset.val, shaped('std'))

@@ -35,11 +35,11 @@ def elsewhere(wheel, tmp_path_factory):
     checkout that is installed there.
     """
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True, symlinks=True)
+    venv.create(folder, symlinks=True)
     binaries = folder / ("Scripts" if os.name == "nt" else "bin")
     python = binaries / "python"
-    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
-    subprocess.run([python, *install], check=True, timeout=PATIENCE)
+    install = ["--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True, timeout=PATIENCE)
     packages = ask([python, "-c", PURELIB], folder)
     borrowed = Path(packages) / "borrowed.pth"
     borrowed.write_text(sysconfig.get_path("purelib") + "\n")

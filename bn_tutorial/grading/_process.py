@@ -27,11 +27,8 @@ class WorkerFailure(Exception):  # noqa: N818 - a fact about a student's code, n
 class Worker:
     """A process that runs a student's code.
 
-    Parameters
-    ----------
-    limits : Limits
-    confined : bool
-        False: an ordinary process of the user, with limits where the system has ``prlimit``.
+    Where it is not confined it is an ordinary process of the user, with limits where the system has
+    ``prlimit``.
 
     Raises
     ------
@@ -40,8 +37,8 @@ class Worker:
     """
 
     def __init__(self, limits, *, confined=True):
-        if confined and (reason := sandbox.refusal()):
-            raise SandboxError(reason)
+        if confined:
+            sandbox.check()
         self._folder = None if confined else tempfile.TemporaryDirectory(prefix="bn-grading-")
         hello = {"do": "run", "name": "start", "source": "", "from_master": True}
         with tempfile.TemporaryFile() as errors:
@@ -76,17 +73,7 @@ class Worker:
         return process
 
     def ask(self, request, seconds):
-        """Send a request and wait for its answer.
-
-        Parameters
-        ----------
-        request : dict
-        seconds : float
-            To wait at most.
-
-        Returns
-        -------
-        dict
+        """Send a request, a dict, and return the answer, another one.
 
         Raises
         ------

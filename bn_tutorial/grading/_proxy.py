@@ -95,13 +95,7 @@ def exception(error):
 
 
 def put_back(arguments, changed):
-    """Change the arguments as the function changed its copies of them.
-
-    Parameters
-    ----------
-    arguments : tuple
-    changed : list of [int, JSON]
-        Which, and the encoded new values.
+    """Change the arguments as the function changed its copies of them: a list of [int, JSON].
 
     Raises
     ------

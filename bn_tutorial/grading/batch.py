@@ -5,6 +5,7 @@ import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context, parent_process
 
 from bn_tutorial.grading import report
@@ -15,12 +16,12 @@ from bn_tutorial.grading.sandbox import SandboxError
 CONNECT = "10s"  # to wait for a scheduler
 
 
-def run(found, assignment, results, *, limits, confined, executor, progress=True):
+def run(found, assignment, results, *, limits, confined, executor):
     """Grade what is not graded yet and write the reports.
 
     Parameters
     ----------
-    found : tuple of (list of HandedIn, list of str)
+    found : tuple
         From ``submissions.find_submissions``.
     assignment : Assignment
     results : ResultsFolder
@@ -29,8 +30,6 @@ def run(found, assignment, results, *, limits, confined, executor, progress=True
         Whether the students' code runs in a sandbox.
     executor : concurrent.futures.Executor
         Of processes here or elsewhere: a check sets things that belong to a whole process.
-    progress : bool
-        Show a bar.
 
     Returns
     -------
@@ -46,11 +45,14 @@ def run(found, assignment, results, *, limits, confined, executor, progress=True
     """
     handed_in, nobodys = found
     by_hand = _marked_by_hand(handed_in, assignment, results)
-    keys = _keys(handed_in, assignment, limits, confined)
+    keys = {  # student -> name of the results, where there is something to grade
+        one.student: key(one.submission, assignment, limits, confined, version())
+        for one in handed_in
+        if one.submission
+    }
+    work = partial(grade, assignment=assignment, limits=limits, confined=confined)
     try:
-        interrupted = _grade_missing(
-            handed_in, keys, assignment, results, limits, confined, executor, progress
-        )
+        interrupted = _grade_missing(handed_in, keys, work, results, executor)
     finally:
         saved = {student: results.saved(name) for student, name in keys.items()}
         rows = [
@@ -71,16 +73,6 @@ def _marked_by_hand(handed_in, assignment, results):
     return by_hand
 
 
-def _keys(handed_in, assignment, limits, confined):
-    """Return student -> name of the results, where there is something to grade."""
-    grader = version()
-    return {
-        one.student: key(one.submission, assignment, limits, confined, grader)
-        for one in handed_in
-        if one.submission
-    }
-
-
 def write_reports(rows, nobodys, assignment, results, *, confined):
     """Write grades.csv, the feedback pages and summary.html."""
     results.write("grades.csv", report.grades(rows, assignment))
@@ -89,8 +81,10 @@ def write_reports(rows, nobodys, assignment, results, *, confined):
     results.write("summary.html", page)
 
 
-def _grade_missing(handed_in, keys, assignment, results, limits, confined, executor, progress):
+def _grade_missing(handed_in, keys, work, results, executor):
     """Grade the submissions without saved results; return whether that was interrupted."""
+    from tqdm.auto import tqdm  # imports ipywidgets where there is a notebook
+
     waiting = {}  # of identical files, one is graded
     for one in handed_in:
         if one.submission and results.saved(keys[one.student]) is None:
@@ -98,10 +92,10 @@ def _grade_missing(handed_in, keys, assignment, results, limits, confined, execu
     finished = len(handed_in) - sum(keys.get(one.student) in waiting for one in handed_in)
     same = {k: sum(other == k for other in keys.values()) for k in waiting}
     jobs = {}
-    with _bar(len(handed_in), finished, progress) as bar:
+    with tqdm(total=len(handed_in), initial=finished, unit="notebook") as bar:
         try:
             for name, submission in waiting.items():
-                jobs[executor.submit(grade, submission, assignment, limits, confined)] = name
+                jobs[executor.submit(work, submission)] = name
             pending = set(jobs)
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -129,21 +123,8 @@ def _give_up(jobs, results):
 
 
 @contextmanager
-def _bar(total, finished, progress):
-    from tqdm.auto import tqdm  # imports ipywidgets where there is a notebook
-
-    with tqdm(total=total, initial=finished, unit="notebook", disable=not progress) as bar:
-        yield bar
-
-
-@contextmanager
 def processes(count):
-    """Yield an executor of processes on this machine, which end with this one.
-
-    Parameters
-    ----------
-    count : int
-    """
+    """Yield an executor of some processes on this machine, which end with this one."""
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_serve)
     try:
         yield pool
@@ -163,21 +144,21 @@ def _end_with_parent():
 
 @contextmanager
 def cluster(address):
-    """Yield an executor of a Dask cluster's workers.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler.
+    """Yield an executor of the workers of a Dask cluster, by its scheduler's address.
 
     Raises
     ------
-    ImportError
+    SandboxError
         If distributed is not installed.
     OSError
         If there is no scheduler.
     """
-    from distributed import Client
-
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SandboxError(
+            "--scheduler: expected the package distributed, got none: "
+            "pip install 'bn_tutorial[cluster]'"
+        ) from None
     with Client(address, timeout=CONNECT, set_as_default=False) as client:
         yield client.get_executor(pure=False)

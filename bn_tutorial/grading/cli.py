@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from bn_tutorial.grading import batch, report, sandbox, tasks
@@ -82,29 +81,16 @@ def run(options):
 
 
 def grade(options):
-    """Grade as the options say.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Grade as the options say, and return the exit code."""
     confined = not options.unconfined
-    limits = replace(
-        sandbox.Limits(),
-        call=options.seconds_per_call,
-        submission=options.seconds_per_submission,
-    )
+    seconds = {"call": options.seconds_per_call, "submission": options.seconds_per_submission}
+    limits = sandbox.Limits(**seconds)
     assignment = tasks.load(options.assignment, options.master)
     _check_apart(options.submissions, options.out)
     found = find_submissions(options.submissions, assignment.parts)
     results = ResultsFolder(options.out, assignment.name)
-    if confined and not options.scheduler and (reason := sandbox.refusal()):
-        raise sandbox.SandboxError(reason)
+    if confined and not options.scheduler:
+        sandbox.check()
     if not confined:
         print(report.UNCONFINED, file=sys.stderr)
     with _terminated_like_interrupted(), _executor(options) as executor:
@@ -122,22 +108,9 @@ def _check_apart(submissions, out):
 
 
 def _executor(options):
-    if not options.scheduler:
-        return batch.processes(options.jobs)
-    return _cluster(options.scheduler)
-
-
-@contextmanager
-def _cluster(address):
-    try:
-        import distributed  # noqa: F401 - whether it is there
-    except ImportError:
-        raise sandbox.SandboxError(
-            "--scheduler: expected the package distributed, got none: "
-            "pip install 'bn_tutorial[cluster]'"
-        ) from None
-    with batch.cluster(address) as executor:
-        yield executor
+    if options.scheduler:
+        return batch.cluster(options.scheduler)
+    return batch.processes(options.jobs)
 
 
 @contextmanager

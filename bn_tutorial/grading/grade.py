@@ -39,20 +39,7 @@ class Result:
 
 
 def grade(submission, assignment, limits, confined):
-    """Grade a submission.
-
-    Parameters
-    ----------
-    submission : Submission
-    assignment : Assignment
-    limits : Limits
-    confined : bool
-        Whether the student's code runs in a sandbox.
-
-    Returns
-    -------
-    list of dict
-        One ``Result`` a task, in the assignment's order.
+    """Grade a submission: list of dict, one ``Result`` a task, in the assignment's order.
 
     Raises
     ------
@@ -82,15 +69,11 @@ def _grade(task, submission, session):
         return none("undefined", _why_undefined(task, session.errors, submission.repeated))
     if proxy.failure:
         return none(proxy.kind, proxy.failure)
+    reason = clean(str(verdict.message), LONGEST)
     if verdict.passed:
-        return Result(task.name, task.points, task.points, "right", None, _line(verdict.message))
-    reason = _line(verdict.message) + _hint(verdict.message, submission.others)
+        return Result(task.name, task.points, task.points, "right", None, reason)
     kind = "known bug" if verdict.bug else "wrong" if verdict.attempted else "not attempted"
-    return none(kind, reason, verdict.bug)
-
-
-def _line(message):
-    return clean(str(message), LONGEST)
+    return none(kind, reason + _hint(verdict.message, submission.others), verdict.bug)
 
 
 def _why_undefined(task, errors, repeated):

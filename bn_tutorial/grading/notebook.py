@@ -85,20 +85,12 @@ def read_bytes(path):
 
 
 def cells_of(raw):
-    """Return the cells of a notebook.
-
-    Parameters
-    ----------
-    raw : bytes
-
-    Returns
-    -------
-    list of Cell
+    """Return the cells of a notebook, a list of Cell; its bytes may be anything.
 
     Raises
     ------
     NotebookError
-        If the bytes are not UTF-8, not JSON, or not a notebook's.
+        If they are not UTF-8, not JSON, or not a notebook's.
     """
     try:
         notebook = json.loads(raw.decode("utf-8-sig"))
@@ -130,20 +122,12 @@ def _dict(value):
 
 
 def read_submission(path):
-    """Return what a student handed in.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Submission
+    """Return what a student handed in: Submission.
 
     Raises
     ------
     NotebookError
-        If there is nothing to grade in it.
+        If the file is no notebook.
     """
     raw = read_bytes(path)
     cells, above, others, repeated, waiting = {}, {}, [], set(), []

@@ -52,11 +52,10 @@ class Limits:
     files: int = 128
 
 
-def refusal():
-    """Return why this machine can't confine a worker and what a teacher may do, or None."""
-    if (reason := lacking()) is None:
-        return None
-    return f"{reason}; or grade without a sandbox: --unconfined"
+def check():
+    """Raise a SandboxError, for the teacher, where this machine can't confine a worker."""
+    if (reason := lacking()) is not None:
+        raise SandboxError(f"{reason}; or grade without a sandbox: --unconfined")
 
 
 def lacking():
@@ -94,15 +93,7 @@ def confined(limits, filter_fd=None):
     ``/proc`` is left out on purpose: where root starts bubblewrap, ``/proc/sys`` is writable in the
     sandbox (bubblewrap 0.8), and PyTorch does without.
 
-    Parameters
-    ----------
-    limits : Limits
-    filter_fd : int, optional
-        Where bubblewrap reads the filter of system calls.
-
-    Returns
-    -------
-    list of str
+    From ``filter_fd``, if there is any, bubblewrap reads the filter of system calls.
     """
     packages = [f"/packages/{i}" for i, _ in enumerate(_packages())]
     command = [*_prlimit(limits), "bwrap", *ISOLATION]
@@ -127,41 +118,21 @@ def confined(limits, filter_fd=None):
 
 
 def unconfined(limits):
-    """Return the command that starts a worker as an ordinary process.
-
-    Parameters
-    ----------
-    limits : Limits
-
-    Returns
-    -------
-    list of str
-    """
+    """Return the command that starts a worker as an ordinary process."""
     return [*(_prlimit(limits) if shutil.which("prlimit") else []), *_python()]
 
 
 def _environment(*paths, home):
-    """Return the variables of a worker: nothing of the teacher's.
+    """Return the variables of a worker, nothing of the teacher's: dict.
 
-    Parameters
-    ----------
-    *paths : str
-        Where Python finds modules.
-    home : str
-        The folder that it may write to.
-
-    Returns
-    -------
-    dict of str to str
+    ``paths`` are where Python finds modules, ``home`` is the folder that it may write to.
     """
     return {
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "HOME": home,
         "TMPDIR": home,
         "USER": "student",

@@ -82,18 +82,7 @@ class Assignment:
 
 
 def load(name, master=None):
-    """Return an assignment.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"A1"``.
-    master : Path, optional
-        The authored notebook; without it, the one in the repository.
-
-    Returns
-    -------
-    Assignment
+    """Return the assignment of a name, such as ``"A1"``, or of an authored notebook elsewhere.
 
     Raises
     ------
@@ -109,12 +98,8 @@ def load(name, master=None):
         )
     try:
         raw = read_bytes(path)
-        cells = cells_of(raw)
-    except NotebookError as error:
-        raise AssignmentError(f"{path}: {error}") from None
-    try:
-        return _assignment(name, cells, hashlib.sha256(raw).hexdigest())
-    except AssignmentError as error:
+        return _assignment(name, cells_of(raw), hashlib.sha256(raw).hexdigest())
+    except (NotebookError, AssignmentError) as error:
         raise AssignmentError(f"{path}: {error}") from None
 
 
