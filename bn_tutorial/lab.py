@@ -8,7 +8,8 @@ from pathlib import Path
 from bn_tutorial._files import NOTEBOOKS, PACKAGE
 
 RECORD = ".handed_out.json"  # in the folder: the digest of each notebook as it was handed out
-SETTINGS = PACKAGE / "lab_settings"  # no question about news before the first cell
+# no question about news before the first cell; explorers are saved with their last picture
+SETTINGS = PACKAGE / "lab_settings"
 
 
 def hand_out(folder: Path, notebooks: Path = NOTEBOOKS) -> dict[str, list[str]]:

@@ -235,7 +235,7 @@ def test_every_state_is_another_picture(explorer):
     pictures = set()
     for name, split, n in itertools.product(STATISTICS, KINDS, SIZES):
         explorer.state = {"statistics": name, "split": split, "size": n}
-        pictures.add(explorer._frames[explorer.index][0])
+        pictures.add(explorer._frame[0])
     assert len(pictures) == 90
 
 

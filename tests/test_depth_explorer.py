@@ -31,7 +31,7 @@ def explorer(only):
 
 def page(explorer):
     """Give the picture and the text that are seen. Of a flipbook, only the first page is live."""
-    return explorer._frames[explorer.index]
+    return explorer._frame
 
 
 def there_and_back(dataset, state, recipe, examples=256):

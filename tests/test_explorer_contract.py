@@ -48,7 +48,7 @@ def explorer(shared):
 
 def page(explorer):
     """Return the picture and the text that are seen: of a flipbook only the first is live."""
-    return explorer._frames[explorer.index]
+    return explorer._frame
 
 
 def another(kind, explorer, name):

@@ -181,7 +181,7 @@ def expect_all_right(explorer, browser, make):
         assert explorer._frames[page] == right
         assert browser.pages[tuple(explorer._stamp(state))] == right
     assert getattr(explorer.numbers, "state", explorer.numbers) == explorer.state
-    assert explorer._frame == explorer._frames[explorer.index]
+    assert explorer._frame == explorer._frames[explorer._page_of(explorer.state)]
 
 
 @pytest.mark.parametrize("flip", ["slope", None])

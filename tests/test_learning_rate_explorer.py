@@ -47,7 +47,7 @@ def find(runs, **fields):
 
 def shown(explorer):
     """Give picture, text and line of numbers."""
-    return explorer._frames[explorer.index][0], explorer.text, repr(explorer)
+    return explorer._frame[0], explorer.text, repr(explorer)
 
 
 def finals(explorer, label="plain"):

@@ -97,7 +97,7 @@ def test_curves_are_the_losses_of_the_steps(dataset, here, curve, points):
     network = here.numbers.networks["plain"]
     expected = run.loss.reshape(points, -1).mean(dim=1)
     np.testing.assert_allclose(network.losses, expected, rtol=1e-5)
-    x, y = here._panels._lines["loss"]["plain"].get_data()
+    x, y = here._panels.networks["plain"].curve.get_data()
     np.testing.assert_array_equal(x, network.steps)
     np.testing.assert_array_equal(y, np.fmin(network.losses, 30))
 
@@ -143,7 +143,7 @@ def test_a_diverged_network_says_so_with_the_step(here):
     move(here, **here.read_code("bn.Recipe(learning_rate=3e38, steps=100, hidden=10)"))
     assert "plain diverges at step 1; batch norm diverges at step 1" in here.text
     assert here.numbers.networks["plain"].val is None
-    assert here._panels._crosses["plain"].get_xdata() == [1]
+    assert here._panels.networks["plain"].cross.get_xdata() == [1]
 
 
 def test_what_only_reads_trains_nothing_anew(here, monkeypatch):
@@ -166,12 +166,12 @@ def test_curves_grow_and_a_move_begins_anew(dataset):
     assert "plain is in training; batch norm is in training" in explorer.text
     assert f"{explorer.state['steps']:,} steps" in explorer.text
     until(lambda: explorer.numbers.networks["plain"].done > done)
-    assert explorer._panels._progress.get_xdata()[1] > 0
+    assert explorer._panels.progress.get_xdata()[1] > 0
     explorer.state = explorer.read_code(code.format(100))
     explorer.wait()
     assert not explorer.numbers.training
     assert explorer.numbers.networks["plain"].done == 100
-    assert explorer._panels._progress.get_xdata()[1] == 0
+    assert explorer._panels.progress.get_xdata()[1] == 0
 
 
 def test_moves_quicker_than_pictures_do_not_keep_them_away(dataset):

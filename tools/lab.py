@@ -22,6 +22,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from bn_tutorial.lab import SETTINGS as LEARNERS
+
 HOW_TO_GET_CHROMIUM = (
     "On Debian: apt-get install chromium; elsewhere: install Google Chrome, or, with a network, "
     "let Playwright download one: .venv/bin/playwright install chromium"
@@ -35,8 +37,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SETTINGS = {
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+SETTINGS = json.loads((LEARNERS / "overrides.json").read_text(encoding="utf-8")) | {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }

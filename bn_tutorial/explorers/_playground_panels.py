@@ -1,22 +1,21 @@
 """What the playground draws: how networks learn, what goes on inside, what they end with."""
 
-from itertools import chain
-
 import numpy as np
 
 from bn_tutorial import plots
 from bn_tutorial.explorers._playground_networks import LIMITS
 from bn_tutorial.explorers.marks import LEVEL
 
-BINS = 60
 LOSSES = {"log": (1.6, 30), "linear": (1.6, 5)}
 ENDS = (2.0, 4.2)  # nats
 GRADIENTS, UPDATES = (1e-9, 1), (-6, 1)
+MARKERS = {"plain": "o", "batch norm": "s", "layer norm": "^"}
+CROSS = {"marker": "x", "markersize": 10, "markeredgewidth": 2.5, "linestyle": "none"}
 PANELS = [
     ["loss"] * 5 + ["ends"] * 3,
     ["into"] * 2 + ["out"] * 2 + ["gradient"] * 2 + ["updates"] * 2,
+    ["words"] * 8,
 ]
-PANELS += [["words"] * 8]
 
 
 class PlaygroundPanels:
@@ -32,89 +31,43 @@ class PlaygroundPanels:
 
     Attributes
     ----------
+    axes : dict of str to Axes
+    networks : dict of str to NetworkArtists
+    progress : Line2D
     artists : list
         All that moves.
     """
 
     def __init__(self, figure, labels, levels):
-        axes = figure.subplot_mosaic(PANELS, height_ratios=(9, 8, 2.4))
-        self.axes, self._labels, self._levels = axes, list(labels), levels
-        style = {label: plots.LOOK[label] for label in labels}
-        empty = [], []
-        self._lines = {
-            name: {
-                label: axes[name].plot(*empty, linewidth=1.4, **style[label])[0] for label in labels
-            }
-            for name in ("loss", "into", "out", "gradient", "updates")
-        }
-        for name in ("gradient", "updates"):
-            for label, line in self._lines[name].items():
-                line.set(marker="o" if label == "plain" else "s", markersize=4)
-        self._crosses = {
-            label: axes["loss"].plot(
-                *empty,
-                "x",
-                color=style[label]["color"],
-                markersize=10,
-                markeredgewidth=2.5,
-                clip_on=False,
-            )[0]
-            for label in labels
-        }
-        (self._progress,) = axes["loss"].plot(
-            *empty, color=plots.GREY, linewidth=4, solid_capstyle="butt"
+        self.axes = figure.subplot_mosaic(PANELS, height_ratios=(9, 8, 2.4))
+        self._draw_levels(levels)
+        self._set_up()
+        self.networks = {label: NetworkArtists(self.axes, label) for label in labels}
+        (self.progress,) = self.axes["loss"].plot(
+            [], [], color=plots.GREY, linewidth=4, solid_capstyle="butt"
         )
-        marks = {"linestyle": "none", "markersize": 9, "clip_on": False}
-        self._ends = {
-            split: {
-                label: axes["ends"].plot(
-                    *empty,
-                    "o",
-                    color=style[label]["color"],
-                    markerfacecolor=face(style[label]),
-                    **marks,
-                )[0]
-                for label in labels
-            }
-            for split, face in (("train", lambda _: "white"), ("val", lambda look: look["color"]))
-        }
-        self._numbers = {
-            label: axes["ends"].text(0, 0, "", ha="center", va="bottom", fontsize=9)
-            for label in labels
-        }
-        self._words = [axes["words"].text(0, 0, "", fontsize=9, va="top") for _ in labels]
-        for row, text in enumerate(self._words):
-            text.set_position((0, 1 - row / len(self._words)))
-        self._set_up(figure)
-        lines = chain.from_iterable(lines.values() for lines in self._lines.values())
-        ends = chain.from_iterable(ends.values() for ends in self._ends.values())
-        others = *self._crosses.values(), *self._numbers.values(), *self._words
-        self.artists = [self._progress, *lines, *ends, *others]
+        every = [artist for one in self.networks.values() for artist in one.artists]
+        self.artists = [self.progress, *every]
 
-    def _set_up(self, figure):
+    def _draw_levels(self, levels):
+        ends = self.axes["ends"]
+        for style, (label, level) in zip(("-.", ":"), levels.items(), strict=True):
+            for ax in (self.axes["loss"], ends):
+                ax.axhline(level, **LEVEL | {"linestyle": style})
+            text = {"fontsize": 8, "color": plots.GREY, "ha": "right", "va": "bottom"}
+            place = ends.get_yaxis_transform()
+            ends.text(0.99, level, f"{label} {level:.2f}", transform=place, **text)
+
+    def _set_up(self):
         """Set what holds for all states."""
         axes = self.axes
-        for name in ("loss", "ends"):
-            for style, level in zip(("-.", ":"), self._levels.values(), strict=True):
-                axes[name].axhline(level, **LEVEL | {"linestyle": style})
-        for label, level in self._levels.items():
-            axes["ends"].text(
-                0.99,
-                level,
-                f"{label} {level:.2f}",
-                fontsize=8,
-                color=plots.GREY,
-                ha="right",
-                va="bottom",
-                transform=axes["ends"].get_yaxis_transform(),
-            )
         axes["loss"].set(xlabel="step", title="training loss (nats)")
-        axes["ends"].set(ylim=ENDS, xticks=[], title="loss at the end: ○ train, ● val")
+        axes["ends"].set(xlim=(-0.6, 2.6), ylim=ENDS, xticks=[])
+        axes["ends"].set_title("loss at the end: ○ train, ● val")
         axes["into"].set(xlim=LIMITS["into"], ylim=(0, 0.2), ylabel="share")
-        axes["out"].set(xlim=LIMITS["out"], ylim=(0, 0.3))
-        axes["gradient"].set(
-            yscale="log", ylim=GRADIENTS, xlabel="layer", title="std of the gradient"
-        )
+        axes["out"].set(xlim=LIMITS["out"], ylim=(0, 0.3), title="out of it")
+        axes["gradient"].set(yscale="log", ylim=GRADIENTS, xlabel="layer")
+        axes["gradient"].set_title("std of the gradient")
         axes["updates"].set(ylim=UPDATES, xlabel="layer", title="update / weight (log10)")
         axes["updates"].axhline(-3, **LEVEL)
         axes["words"].set_axis_off()
@@ -123,61 +76,95 @@ class PlaygroundPanels:
 
     def set_axes(self, labels, steps, depth, layer, scale):
         """Set what depends on the state."""
-        loss = self.axes["loss"]
-        handles = [self._lines["loss"][label] for label in labels]
+        loss, (low, high) = self.axes["loss"], LOSSES[scale]
+        handles = [self.networks[label].curve for label in labels]
         loss.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=9)
-        low, high = LOSSES[scale]
         loss.set(yscale=scale, ylim=(low, high), xlim=(0, steps))
         ticks = [t for t in (2, 2.5, 3, 4, 5, 7, 10, 20) if low <= t <= high]
         loss.set_yticks(ticks, [f"{t:g}" for t in ticks])
         loss.minorticks_off()
         where = f" of layer {layer}" if depth > 1 else ""
-        self.axes["into"].set_title(f"into the tanh{where}")
-        self.axes["out"].set_title("out of it")
+        self.axes["into"].set_title(f"into the tanh{where}", fontsize=11)
         for name in ("gradient", "updates"):
             self.axes[name].set(xlim=(0.5, depth + 0.5), xticks=range(1, depth + 1))
 
     def show(self, numbers):
         """Move all that is of a network."""
-        there, state = numbers.networks, numbers.state
-        done = min(network.done for network in there.values()) if numbers.training else 0
-        bottom = LOSSES[state["scale"]][0]
-        self._progress.set_data([0, done], [bottom, bottom])
-        for label in self._labels:
-            self._show_network(label, there.get(label), LOSSES[state["scale"]][1])
-        for place, (label, network) in enumerate(there.items()):
-            self._show_ends(label, network, place)
-        self.axes["ends"].set_xlim(-0.6, 2.6)
-        for text, label in zip(self._words, [*there, *[None] * 3], strict=False):
-            words = there[label].words if label else ()
-            text.set_text(f"{label} writes: {', '.join(words)}" if words else "")
-            if words:
-                text.set_color(plots.LOOK[label]["color"])
+        bottom, top = LOSSES[numbers.state["scale"]]
+        done = min(one.done for one in numbers.networks.values()) if numbers.training else 0
+        self.progress.set_data([0, done], [bottom, bottom])
+        for label, artists in self.networks.items():
+            artists.clear()
+            if label in numbers.networks:
+                place = list(numbers.networks).index(label)
+                artists.show(numbers.networks[label], place, top)
 
-    def _show_network(self, label, network, top):
-        for lines in (*self._lines.values(), *self._ends.values()):
-            lines[label].set_data([], [])
-        self._crosses[label].set_data([], [])
-        self._numbers[label].set_text("")
-        if network is None:
-            return
-        self._lines["loss"][label].set_data(network.steps, np.fmin(network.losses, top))
+
+class NetworkArtists:
+    """All that moves of one network.
+
+    Attributes
+    ----------
+    curve : Line2D
+        Of the losses.
+    cross : Line2D
+        Where it diverged.
+    panels : dict of str to Line2D
+        Of what goes on inside, by name of the panel.
+    train, val : Line2D
+    number, words : Text
+    artists : list
+    """
+
+    def __init__(self, axes, label):
+        self._label, look = label, plots.LOOK[label]
+        color = {"color": look["color"]}
+        dot = {"marker": "o", "markersize": 9, "linestyle": "none", "clip_on": False} | color
+        draw = {"linewidth": 1.4} | look
+        (self.curve,) = axes["loss"].plot([], [], **draw)
+        (self.cross,) = axes["loss"].plot([], [], clip_on=False, **CROSS, **color)
+        self.panels = {
+            name: axes[name].plot([], [], **draw)[0]
+            for name in ("into", "out", "gradient", "updates")
+        }
+        for name in ("gradient", "updates"):
+            self.panels[name].set(marker=MARKERS[label], markersize=4)
+        (self.train,) = axes["ends"].plot([], [], markerfacecolor="white", **dot)
+        (self.val,) = axes["ends"].plot([], [], **dot)
+        self.number = axes["ends"].text(0, 0, "", ha="center", va="bottom", fontsize=9, **color)
+        self.words = axes["words"].text(0, 0, "", va="top", fontsize=9, **color)
+        self._lines = [self.curve, self.cross, *self.panels.values(), self.train, self.val]
+        self.artists = [*self._lines, self.number, self.words]
+
+    def clear(self):
+        """Show nothing."""
+        for line in self._lines:
+            line.set_data([], [])
+        self.number.set_text("")
+        self.words.set_text("")
+
+    def show(self, network, place, top):
+        """Show a network, which is one of several, and where the losses' axis ends."""
+        self.curve.set_data(network.steps, np.fmin(network.losses, top))
         if network.diverged is not None:
-            self._crosses[label].set_data([network.diverged], [top])
+            self.cross.set_data([network.diverged], [top])
             return
-        for name, shares in (("into", network.into), ("out", network.out)):
-            edges = np.linspace(*LIMITS[name], BINS + 1)
-            self._lines[name][label].set_data(np.repeat(edges, 2)[1:-1], np.repeat(shares, 2))
+        for name in ("into", "out"):
+            shares = getattr(network, name)
+            edges = np.linspace(*LIMITS[name], len(shares) + 1)
+            self.panels[name].set_data(np.repeat(edges, 2)[1:-1], np.repeat(shares, 2))
         layers = np.arange(1, len(network.gradient) + 1)
-        self._lines["gradient"][label].set_data(layers, np.clip(network.gradient, *GRADIENTS))
-        self._lines["updates"][label].set_data(layers, np.clip(network.updates, *UPDATES))
+        self.panels["gradient"].set_data(layers, np.clip(network.gradient, *GRADIENTS))
+        self.panels["updates"].set_data(layers, np.clip(network.updates, *UPDATES))
+        if network.val is not None:
+            self._show_ends(network, place)
 
-    def _show_ends(self, label, network, place):
-        if network.val is None:
-            return
-        text, heights = self._numbers[label], []
-        for split, loss in (("train", network.train), ("val", network.val)):
-            heights.append(np.clip(np.nan_to_num(loss, nan=ENDS[1]), *ENDS))
-            self._ends[split][label].set_data([place], [heights[-1]])
-        text.set(text=f"{network.val:.2f}", color=plots.LOOK[label]["color"])
-        text.set_position((place + 0.3, min(heights[-1], ENDS[1] - 0.25)))
+    def _show_ends(self, network, place):
+        train, val = np.nan_to_num(np.clip([network.train, network.val], *ENDS), nan=ENDS[1])
+        self.train.set_data([place], [train])
+        self.val.set_data([place], [val])
+        self.number.set_text(f"{network.val:.2f}")
+        self.number.set_position((place + 0.3, min(val, ENDS[1] - 0.25)))
+        if network.words:
+            self.words.set_text(f"{self._label} writes: {', '.join(network.words)}")
+            self.words.set_position((0, 1 - place / 3))

@@ -73,13 +73,15 @@ def button(text, function):
     return made
 
 
-def lay_out(main, others, buttons, width):
+def lay_out(controls, main, buttons, width):
     """Put the main control at its full width over the others in a grid, and buttons in a row.
 
     Parameters
     ----------
-    main : Widget
-    others, buttons : list of Widget
+    controls : dict of str to Widget
+    main : str
+        One of them.
+    buttons : list of Widget
     width : int
         In CSS pixels.
 
@@ -87,12 +89,15 @@ def lay_out(main, others, buttons, width):
     -------
     list of Widget
     """
-    main.layout.width, main.layout.max_width = f"{width}px", "100%"
-    grid, row = ipywidgets.Box(others), ipywidgets.Box(buttons)
+    controls[main].layout.width = f"{width}px"
+    grid = ipywidgets.Box([control for name, control in controls.items() if name != main])
+    row = ipywidgets.Box(buttons)
     grid.add_class("bn-controls")
     row.add_class("bn-buttons")
-    grid.layout.max_width = row.layout.max_width = f"{width}px"
-    return [main, grid, row] if others else [main, row]
+    rows = [controls[main], grid, row] if grid.children else [controls[main], row]
+    for widget in rows:
+        widget.layout.max_width = f"min(100%, {width}px)"
+    return rows
 
 
 def reading(control, value):

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import ipywidgets
 
@@ -31,12 +32,11 @@ class Explorer(ipywidgets.VBox):
 
     Moves, clicks and pages drawn ahead come in several threads: JupyterLab has the messages of
     widgets handled in another one than cells. So whatever reads the controls, computes, draws,
-    stores and sends does all of it under ``LOCK``, for one state that it has read once. A page
-    drawn ahead is one of the state that the edition began with, not of what the controls say by
-    now; a new edition begins under the lock too, and throws all stored pages away. So each page,
-    stored or sent, is of its edition. A control that a browser changes meanwhile is followed by a
-    move of its own, which waits for the lock: at most for one page. Subclasses change under the
-    lock what ``compute`` and the drawing read beside the state.
+    stores and sends does all of it under ``LOCK``, for one state that it has read once: a page
+    drawn ahead is of the state that its edition began with, not of what the controls say by now. A
+    control that a browser changes meanwhile is followed by a move of its own, which waits for the
+    lock, at most for one page. Subclasses change under the lock what the drawing reads beside the
+    state.
 
     Attributes
     ----------
@@ -45,11 +45,9 @@ class Explorer(ipywidgets.VBox):
         it, or link it to another explorer's. Whoever observes it finds numbers and picture there.
     numbers
         What ``compute`` gave for the present state.
-    controls, presets : dict
-    picture : Picture
-    figure : Figure
+    controls, presets, picture, figure
     draws : int
-        Full redraws so far. A move that keeps the scene makes none.
+        Full redraws so far.
     drawing : bool
         Whether pages of the flipbook are being drawn ahead.
     error : Exception or None
@@ -98,13 +96,10 @@ class Explorer(ipywidgets.VBox):
         self.picture.on_msg(self._heard)
         for control in controls.values():
             control.observe(self._moved, "value")
-        buttons = [
-            button(text, lambda part=part: self.move(part)) for text, part in self.presets.items()
-        ]
-        buttons = [*buttons, button("Reset", self.reset), *extras]
-        main = controls[flip or next(iter(controls))]
-        others = [control for control in controls.values() if control is not main]
-        self.children = [self.picture, *lay_out(main, others, buttons, self.picture.width)]
+        buttons = [button(text, partial(self.move, part)) for text, part in self.presets.items()]
+        buttons += [button("Reset", self.reset), *extras]
+        main = flip or next(iter(controls))
+        self.children = [self.picture, *lay_out(controls, main, buttons, self.picture.width)]
         self.add_class("bn-explorer")
 
     def _draw_first(self):
@@ -184,21 +179,12 @@ class Explorer(ipywidgets.VBox):
         with LOCK:
             return self.describe(self.numbers)
 
+    draws = property(lambda self: self._renderer.draws)
+
     @property
     def busy(self):
         """Whether there is anything being done in the background."""
         return self.drawing
-
-    @property
-    def draws(self):
-        """Full redraws so far."""
-        return self._renderer.draws
-
-    @property
-    def index(self):
-        """The page of the flipbook that shows the present state; -1 where there is none."""
-        with LOCK:
-            return self._page_of(self._values())
 
     # a move
 

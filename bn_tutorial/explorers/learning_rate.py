@@ -246,9 +246,7 @@ class LearningRateExplorer(Explorer):
 
     def key_numbers(self, numbers: Numbers) -> dict:
         """Return both final losses."""
-        return {
-            label.replace(" ", "_"): f"{picked:.2f}" for label, picked in numbers.picked.items()
-        }
+        return {name.replace(" ", "_"): f"{loss:.2f}" for name, loss in numbers.picked.items()}
 
     # training
 
@@ -268,11 +266,10 @@ class LearningRateExplorer(Explorer):
         low, high = EXACT
         if not low <= rate <= high:
             raise ValueError(f"exact rate: expected {low:g} to {high:g}, got {rate:g}")
-        with LOCK:
-            with self._unnoticed():
-                offer(self.controls["learning_rate"], rate)
-                self._book = None  # the pages have other numbers now
-            self.move({"learning_rate": rate})
+        with self._unnoticed():  # and with the lock
+            offer(self.controls["learning_rate"], rate)
+            self._book = None  # the pages have other numbers now
+        self.move({"learning_rate": rate})
 
     def train_grid(self):
         """Train what the grid lacks, at the present gain first."""
@@ -285,10 +282,8 @@ class LearningRateExplorer(Explorer):
         """End the training. Runs that are complete are kept, and so are the others' losses."""
         self._background.stop()
 
-    @property
-    def busy(self):
-        """Whether networks are being trained or pages drawn ahead."""
-        return self.training or self.drawing
+    # while networks are trained or pages drawn ahead
+    busy = property(lambda self: self.training or self.drawing)
 
     def wait(self):
         """Wait until the training has ended."""
@@ -305,9 +300,9 @@ class LearningRateExplorer(Explorer):
         super()._show(state, anew)
 
     def _start_training(self, sweeps):
+        self.training, self._done, self._bar.value = True, 0, 0
         runs = sum(len(rates) * len(norms) for rates, _, norms, _ in sweeps)
-        self.training, self._done = True, 0
-        self._bar.value, self._bar.max = 0, max(1, runs * self.grid.recipe.steps)
+        self._bar.max = max(1, runs * self.grid.recipe.steps)
         self._show_buttons()
         self._background.ask(sweeps)
 
@@ -328,7 +323,7 @@ class LearningRateExplorer(Explorer):
     def _grow(self, done):
         """Show the losses that have come."""
         self._bar.value = self._done + done
-        self._frames.pop(self.index, None)  # the other pages stay as they are
+        self._frames.pop(self._page_of(self._values()), None)  # the other pages stay as they are
         self.refresh()
 
     def _next_page(self):
