@@ -1,7 +1,7 @@
 // The browser's side of picture.py: of the pictures that came it shows the one whose stamp is what
 // the controls read now, and marks the one that it shows as long as that is another.
 
-const LATE = 80; // ms after which a picture that the controls have left is dimmed,
+const LATE = 60; // ms after which a picture that the controls have left is dimmed,
 const SILENT = 600; // and after which the caption says what it waits for
 const PULSE = 500; // ms between two looks whether there is a kernel
 

@@ -132,17 +132,18 @@ def test_without_its_kernel_it_says_so_and_rests(opened, how):
     assert explorer.caption.inner_text() == explorer.ask("text")
 
 
-def test_a_saved_copy_shows_the_last_picture_and_how_to_bring_it_alive(opened, open_notebook):
-    notebook, explorer = opened
-    press(explorer, 0, times=1)
-    explorer.settle()
-    said = explorer.caption.inner_text()
-    notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-    notebook.page.wait_for_timeout(1_000)
-    with open_notebook("scratch.ipynb") as again:
-        (explorer,) = again.explorers()
-        again.page.wait_for_function(
-            "text => document.querySelector('p[role=status]').textContent === text",
+def test_a_saved_copy_shows_the_last_picture_and_how_to_bring_it_alive(run_cells, open_notebook):
+    with run_cells(PREPARE, SHOW) as notebook:
+        (explorer,) = notebook.explorers()
+        explorer.settle()
+        press(explorer, 0, times=1)
+        explorer.settle()
+        said = explorer.caption.inner_text()
+        notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        notebook.page.wait_for_timeout(1_000)
+    with open_notebook("scratch.ipynb") as notebook:
+        notebook.page.wait_for_function(
+            "text => document.querySelector('p[role=status]')?.textContent === text",
             arg=f"{said} {GONE}",
         )
-        assert "model not found" not in again.page.content()
+        assert "model not found" not in notebook.page.content()
