@@ -15,7 +15,7 @@ export default {
     status.setAttribute("role", "status");
 
     button.type = "submit";
-    button.className = "jupyter-button widget-button mod-primary";
+    button.className = "jupyter-button widget-button";
     form.setAttribute("data-lm-suppress-shortcuts", "true"); // arrow keys are the choices' own
     Object.assign(form.style, { color: "var(--jp-content-font-color1, inherit)", margin: "4px" });
     Object.assign(fieldset.style, { border: "1px solid currentColor", padding: "4px 12px 8px" });
