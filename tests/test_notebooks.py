@@ -100,6 +100,24 @@ def test_code_cells_are_short_and_none_ends_in_a_semicolon(path):
     assert "%matplotlib inline" in cells(path, "code")[0].source
 
 
+def test_each_guess_is_revealed_and_all_are_summed_up_before_the_exercises(path):
+    notebook = nbformat.read(path, as_version=4)
+    sources = [cell.source for cell in notebook.cells]
+    (end,) = (i for i, source in enumerate(sources) if source == "explorers.guesses()")
+    assert end < next(i for i, source in enumerate(sources) if "## Exercises" in source)
+    asked = {}
+    for i, source in enumerate(sources):
+        if match := re.match(r"(\w+) = explorers\.Guess\(", source):
+            asked[match[1]] = i
+            assert source.endswith(f"\n{match[1]}")
+    assert 1 <= len(asked) <= 5
+    for name, asked_at in asked.items():
+        (revealed_at,) = (i for i, source in enumerate(sources) if f"{name}.reveal(" in source)
+        assert asked_at < revealed_at
+    no_guess = f"You made no guess; the notebook asked for {len(asked)}.\n"
+    assert printed(notebook.cells[end].outputs[0]) == no_guess
+
+
 NUMBER = r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w|\.\d)"
 
 
