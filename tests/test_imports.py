@@ -23,6 +23,7 @@ NUMERICS = {
     "data": {"_expect", "_files"},
     "recipe": {"_expect"},
     "loss_ledger": {"_expect"},
+    "claim": {"_expect"},
     "arrays": {"recipe"},
     "network": {"_expect", "arrays", "layers", "recipe", "threads"},
     "run": {"_expect", "network", "recipe"},

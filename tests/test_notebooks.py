@@ -44,6 +44,11 @@ def test_nothing_went_wrong_when_it_was_run(path):
         assert output.get("name") != "stderr", output.text
 
 
+def test_no_claim_is_stored_that_does_not_hold(path):
+    for output in outputs(nbformat.read(path, as_version=4)):
+        assert "does not hold here" not in printed(output)
+
+
 def test_no_widget_state_and_no_machine_in_the_metadata(path):
     notebook = nbformat.read(path, as_version=4)
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
@@ -63,7 +68,7 @@ def calls_print(source):
     waiting = list(ast.parse(code).body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "bn.claim"):
             return True
         if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If | ast.Lambda):
             waiting.extend(ast.iter_child_nodes(node))
@@ -93,6 +98,24 @@ def test_code_cells_are_short_and_none_ends_in_a_semicolon(path):
     assert max(lengths) <= 30
     assert not any(c.source.rstrip().endswith(";") for c in cells(path, "code"))
     assert "%matplotlib inline" in cells(path, "code")[0].source
+
+
+def test_each_guess_is_revealed_and_all_are_summed_up_before_the_exercises(path):
+    notebook = nbformat.read(path, as_version=4)
+    sources = [cell.source for cell in notebook.cells]
+    (end,) = (i for i, source in enumerate(sources) if source == "explorers.guesses()")
+    assert end < next(i for i, source in enumerate(sources) if "## Exercises" in source)
+    asked = {}
+    for i, source in enumerate(sources):
+        if match := re.match(r"(\w+) = explorers\.Guess\(", source):
+            asked[match[1]] = i
+            assert source.endswith(f"\n{match[1]}")
+    assert 1 <= len(asked) <= 5
+    for name, asked_at in asked.items():
+        (revealed_at,) = (i for i, source in enumerate(sources) if f"{name}.reveal(" in source)
+        assert asked_at < revealed_at
+    no_guess = f"You made no guess; the notebook asked for {len(asked)}.\n"
+    assert printed(notebook.cells[end].outputs[0]) == no_guess
 
 
 NUMBER = r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w|\.\d)"

@@ -5,6 +5,7 @@ from bn_tutorial.explorers.batch_mates import BatchMatesExplorer
 from bn_tutorial.explorers.batch_size import BatchSizeExplorer
 from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.depth import DepthExplorer
+from bn_tutorial.explorers.guess import Guess, guesses
 from bn_tutorial.explorers.learning_rate import RATES, LearningRateExplorer
 from bn_tutorial.explorers.momentum import MomentumExplorer
 from bn_tutorial.explorers.playground import Playground
@@ -16,7 +17,9 @@ __all__ = [
     "BatchSizeExplorer",
     "CalibrationExplorer",
     "DepthExplorer",
+    "Guess",
     "LearningRateExplorer",
     "MomentumExplorer",
     "Playground",
+    "guesses",
 ]
