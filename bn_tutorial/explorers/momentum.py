@@ -21,7 +21,7 @@ from bn_tutorial.statistics import (
 )
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
-POINTS = 250  # steps at which the running mean is drawn
+POINTS = 150  # steps at which the running mean is drawn: more corners make too large a picture
 SHOWN = 200  # batches whose weights are drawn
 
 
@@ -79,7 +79,11 @@ class MomentumExplorer(Explorer):
         self.calibrated = evaluate(run, self._val, self._calibrated)
         self.losses = {}  # with each of MOMENTA
         for track in ("std", "variance"):
-            several = several_running_statistics(run, MOMENTA, track=track)
+            several = [  # in parts, whose weights are small
+                statistics
+                for momenta in np.array_split(MOMENTA, 8)
+                for statistics in several_running_statistics(run, momenta, track=track)
+            ]
             self.losses[track] = np.array([evaluate(run, self._val, one) for one in several])
         controls = {
             "momentum": slider("momentum", MOMENTA, 0.001),
