@@ -132,7 +132,7 @@ def test_a_run_shows_its_snapshots(explorer, runs, step, layer, found):
     assert (numbers.step, numbers.layer, numbers.loss) == (found, layer, snapshot.loss)
     np.testing.assert_array_equal(numbers.x, snapshot.outputs[f"norm.{layer}"])
     np.testing.assert_array_equal(numbers.activations, snapshot.outputs[f"tanh.{layer}"])
-    saturated = [bn.saturation(snapshot.outputs[f"tanh.{i}"]).mean() for i in range(7)]
+    saturated = [bn.saturation(snapshot.outputs[f"tanh.{i}"]).mean().item() for i in range(7)]
     np.testing.assert_allclose(numbers.saturated, saturated, rtol=1e-6)
     bars = explorer.figure.axes[4].patches
     assert [bar.get_height() for bar in bars] == pytest.approx(saturated)
