@@ -3,7 +3,7 @@
 # make test-browser  notebooks and explorers in JupyterLab, in a headless Chromium
 # make notebooks     execute the notebooks and store their outputs
 # make assignments   the students' versions of the assignments, in notebooks/assignments/release
-# make bench         the performance tables of the README
+# make bench         the performance tables of the README, and the memory of the notebooks
 #
 # PYTHON    the interpreter that .venv is made from (3.11 or newer)
 # PIP_ARGS  more arguments for pip, such as PyTorch's CPU index: see the README
@@ -49,6 +49,7 @@ assignments: $(TOOLS)
 bench: $(BROWSER)
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.interaction
+	$(BIN)/python -m benchmarks.memory
 
 clean:
 	rm -rf .venv

@@ -1,5 +1,6 @@
 """The statistics that a trained network reads single examples with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from bn_tutorial.run import Run
 from bn_tutorial.threads import one_blas_thread
 
 CHUNK = 512  # examples that go through a network at once: they stay in the cache
+WEIGHED = 1_024  # batches whose statistics become float64 at once: in whole they take 80 MB
 KEPT = 2**24  # numbers between two layers that are kept, 128 MB; the rest is computed again
 
 
@@ -133,20 +135,35 @@ def running_statistics(
             'record="statistics" (which bn.sweep does only where it is told to), '
             "got one without recorded statistics"
         )
-    steps = len(run.loss)
-    weights, left = weigh_batches(steps, momentum)
-    mean = [_weighted(weights, batches) for batches in run.batch_mean]
+    return several_running_statistics(run, [momentum], track=track)[0]
+
+
+def several_running_statistics(
+    run: Run, momenta: Iterable[float | None], *, track: str = "std"
+) -> list[Statistics]:
+    """Return the running statistics for each of several momenta: the batches are read once."""
+    weights, left = zip(*(weigh_batches(len(run.loss), m) for m in momenta), strict=True)
+    weights, left = np.stack(weights), np.array(left)[:, None]  # (M, steps), (M, 1)
+    means = [_weigh(weights, batches) for batches in run.batch_mean]
     if track == "std":
-        std = [_weighted(weights, batches) + left for batches in run.batch_std]
+        stds = [_weigh(weights, batches) + left for batches in run.batch_std]
     else:
-        std = [(_weighted(weights, b) + left).sqrt() for b in batch_variances(run)]
-    return _statistics(run, mean, std)
+        n, correction = run.recipe.batch_size, run.recipe.correction
+        unbiased = (n - correction) / (n - 1)
+        squares = [_weigh(weights, batches, power=2) for batches in run.batch_std]
+        stds = [np.sqrt(unbiased * square + left) for square in squares]
+    means, stds = (map(torch.from_numpy, np.stack(of, axis=1)) for of in (means, stds))  # (M, L, H)
+    return [_statistics(run, *both) for both in zip(means, stds, strict=True)]
 
 
-def batch_variances(run: Run) -> list[Tensor]:
-    """Return each batch's unbiased variances: a float64 Tensor (steps, H) for each BatchNorm."""
-    n, correction = run.recipe.batch_size, run.recipe.correction
-    return [std.double() ** 2 * ((n - correction) / (n - 1)) for std in run.batch_std]
+def _weigh(weights, batches, power=1):
+    """Sum up powers of the batches: (M, steps), (steps, H) -> float64 (M, H)."""
+    total, batches = np.zeros((len(weights), batches.shape[1])), batches.numpy()
+    with one_blas_thread:
+        for start in range(0, len(batches), WEIGHED):
+            some = slice(start, start + WEIGHED)
+            total += weights[:, some] @ batches[some].astype(float) ** power
+    return total
 
 
 def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
@@ -160,10 +177,6 @@ def weigh_batches(steps: int, momentum: float | None) -> tuple[Tensor, float]:
     momentum = expect_number("momentum", momentum, 0, 1)
     ago = np.arange(steps - 1, -1, -1.0)  # NumPy: torch's threads wait for each other here
     return torch.from_numpy(momentum * (1 - momentum) ** ago), (1 - momentum) ** steps
-
-
-def _weighted(weights, batches):
-    return weights @ batches.double()  # (steps,) @ (steps, H) -> (H,)
 
 
 def check_statistics(run: Run, statistics: Statistics | None):

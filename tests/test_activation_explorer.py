@@ -27,16 +27,18 @@ NORMS = {"plain": None, "batch norm": "batch", "layer norm": "layer"}
 @pytest.fixture(scope="module")
 def runs(dataset, one_thread):
     late, few = bn.Record(snapshots=(5, 20), probe=40), bn.Record(snapshots=(0,), probe=40)
+    first, narrow = bn.Record(snapshots=(0,)), replace(PLAIN, steps=1, hidden=30)
     return {
         "repaired": bn.train(dataset, PLAIN, record=bn.Record(snapshots=(0, 5, 39))),
         "deep": bn.train(dataset, DEEP, record=late),
         "few": bn.train(dataset, replace(PLAIN, steps=1), record=few),
+        "narrow": bn.train(dataset, narrow, record=first),
     }
 
 
 @pytest.fixture(scope="module")
 def without_runs(dataset, one_thread):
-    return ActivationExplorer(dataset)
+    return ActivationExplorer(dataset, {})
 
 
 @pytest.fixture(scope="module")
@@ -130,34 +132,17 @@ def test_a_run_shows_its_snapshots(explorer, runs, step, layer, found):
     assert (numbers.step, numbers.layer, numbers.loss) == (found, layer, snapshot.loss)
     np.testing.assert_array_equal(numbers.x, snapshot.outputs[f"norm.{layer}"])
     np.testing.assert_array_equal(numbers.activations, snapshot.outputs[f"tanh.{layer}"])
-    saturated = [bn.saturation(snapshot.outputs[f"tanh.{i}"]).mean() for i in range(7)]
+    saturated = [bn.saturation(snapshot.outputs[f"tanh.{i}"]).mean().item() for i in range(7)]
     np.testing.assert_allclose(numbers.saturated, saturated, rtol=1e-6)
+    bars = explorer.figure.axes[4].patches
+    assert [bar.get_height() for bar in bars] == pytest.approx(saturated)
+    assert [bar.get_alpha() == 1 for bar in bars] == [i == layer for i in range(7)]
     told = f"Nothing was recorded at step {step}. " if step != found else ""
     run = f'Run "deep" at step {found} (batch norm, hidden gain 5, output gain 1)'
     assert explorer.text.startswith(f"{told}{run}, layer {layer} of depth 7: ")
 
 
-def test_a_run_starts_from_what_is_drawn(explorer):
-    explorer.state = {"source": "repaired", "step": 0}
-    recorded = explorer.numbers
-    explorer.state = {"source": DRAWN}
-    np.testing.assert_allclose(explorer.numbers.x, recorded.x, atol=1e-5)
-    assert explorer.numbers.loss == pytest.approx(recorded.loss, abs=1e-4)
-
-
-def test_a_layer_that_is_not_there_leads_to_the_last_one_and_says_so(drawn):
-    drawn.state = {"depth": 2, "layer": 1, "norm": "batch norm"}
-    text, png = drawn.text, drawn.picture.png
-    assert text.startswith("Batch norm, hidden gain 1, output gain 1, layer 1 of depth 2: the ")
-    drawn.controls["layer"].value = 4
-    assert drawn.text == f"There is no layer 4 at depth 2. {text}"
-    assert drawn.picture.png == png
-    drawn.controls["depth"].value = 5
-    assert "layer 4 of depth 5: the spread of norm.4 is 1.00" in drawn.text
-    assert not drawn.text.startswith("There")
-
-
-def test_the_text_has_the_figures(drawn, dataset):
+def test_the_text_has_the_figures_and_the_bars_the_layers(drawn, dataset):
     drawn.state = {"depth": 2, "layer": 1, "hidden_gain": 25.0}
     into, loss = forward(dataset, drawn.state, bn.Recipe())
     spread, dead = into[1].std().item(), bn.dead_units(into[1].tanh())
@@ -171,6 +156,20 @@ def test_the_text_has_the_figures(drawn, dataset):
     shares = [share / 100 for share in (of_layer, of_first, again)]
     assert shares == pytest.approx([second, first, second], abs=0.006)
     assert (dead_units, units) == (dead, 100)
+    heights = [bar.get_height() for bar in drawn.figure.axes[4].patches]
+    assert heights == pytest.approx([first, second, 0, 0, 0, 0])
+
+
+def test_a_layer_that_is_not_there_leads_to_the_last_one_and_says_so(drawn):
+    drawn.state = {"depth": 2, "layer": 1, "norm": "batch norm"}
+    text, png = drawn.text, drawn.picture.png
+    assert text.startswith("Batch norm, hidden gain 1, output gain 1, layer 1 of depth 2: the ")
+    drawn.controls["layer"].value = 4
+    assert drawn.text == f"There is no layer 4 at depth 2. {text}"
+    assert drawn.picture.png == png
+    drawn.controls["depth"].value = 5
+    assert "layer 4 of depth 5: the spread of norm.4 is 1.00" in drawn.text
+    assert not drawn.text.startswith("There")
 
 
 # the picture
@@ -222,18 +221,15 @@ def test_the_map_shows_every_second_example(drawn, explorer):
     assert explorer.figure.axes[2].get_ylabel() == "40 of 40 examples"
     explorer.state = {"source": DRAWN, "layer": 0}
     assert image.get_extent() == [-0.5, 99.5, 127.5, -0.5]
-    explorer.state = {"source": "few"}
-    assert image.get_extent() == [-0.5, 99.5, 39.5, -0.5]
-    assert explorer.figure.axes[2].get_ylabel() == "40 of 40 examples"
-
-
-def test_the_bars_show_the_layers_that_there_are(explorer):
-    bars = explorer.figure.axes[4].patches
-    explorer.state = {"depth": 3, "layer": 2, "hidden_gain": 5.0}
-    saturated = explorer.numbers.saturated
-    assert [bar.get_height() for bar in bars] == pytest.approx([*saturated, 0, 0, 0, 0])
-    assert saturated.min() > 0.5
-    assert [bar.get_alpha() == 1 for bar in bars] == [False, False, True] + 4 * [False]
+    for source, extent in (
+        ("few", [99.5, 39.5]),
+        (DRAWN, [99.5, 127.5]),
+        ("narrow", [29.5, 127.5]),
+    ):
+        explorer.state = {"source": source}  # the layer has the same name in all
+        assert image.get_extent() == [-0.5, *extent, -0.5]
+        rows, examples = int(extent[1] + 0.5), 40 if source == "few" else 256
+        assert explorer.figure.axes[2].get_ylabel() == f"{rows} of {examples} examples"
 
 
 def test_colour_and_style_follow_the_network(explorer):
@@ -254,10 +250,14 @@ def test_colour_and_style_follow_the_network(explorer):
 
 def test_the_mark_stands_at_the_loss_and_on_the_run_s_curve(explorer, runs):
     curve, _, mark = explorer.figure.axes[3].lines
+    drawn = explorer.numbers
     assert len(curve.get_xdata()) == 0
     assert list(mark.get_ydata()) == [explorer.uniform, explorer.numbers.loss]
     assert explorer.uniform == pytest.approx(3.3322, abs=1e-4)
-    explorer.state = {"source": "repaired", "step": 39}
+    explorer.state = {"source": "repaired"}  # which starts from what is drawn
+    np.testing.assert_allclose(drawn.x, explorer.numbers.x, atol=1e-5)
+    assert drawn.loss == pytest.approx(explorer.numbers.loss, abs=1e-4)
+    explorer.state = {"step": 39}
     assert list(mark.get_xdata()) == [39, 39]
     snapshots = runs["repaired"].snapshots
     assert list(curve.get_xdata()) == [0, 5, 39]
@@ -268,13 +268,7 @@ def test_the_mark_stands_at_the_loss_and_on_the_run_s_curve(explorer, runs):
 
 @pytest.mark.parametrize(
     ("loss", "marker", "height"),
-    [
-        (0.5, "v", 1),
-        (1.0, "o", 1.0),
-        (201.0, "^", 200),
-        (float("inf"), "^", 200),
-        (float("nan"), "^", 200),
-    ],
+    [(0.5, "v", 1), (1.0, "o", 1), (201.0, "^", 200), (np.inf, "^", 200), (np.nan, "^", 200)],
 )
 def test_a_loss_beyond_the_panel_is_marked(drawn, loss, marker, height):
     drawn.update(replace(drawn.numbers, loss=loss))
@@ -301,40 +295,26 @@ def test_a_run_that_diverged_is_shown(dataset):
     assert "loss is nan nats" in explorer.text
 
 
-def test_the_steps_of_a_run_draw_nothing_in_full(explorer):
-    explorer.state = {"source": "deep"}
-    draws = explorer.draws
-    for step in (20, 0, 20):
-        explorer.controls["step"].value = step
-    assert explorer.draws == draws
-
-
 def test_controls_without_a_meaning_are_disabled(drawn, explorer):
-    def disabled(e):
-        return {name for name, control in e.controls.items() if control.disabled}
-
-    assert disabled(drawn) == {"layer"}
-    assert disabled(explorer) == {"layer", "step"}
-    explorer.controls["depth"].value = 2
-    assert disabled(explorer) == {"step"}
-    explorer.controls["source"].value = "repaired"
-    assert disabled(explorer) == {"hidden_gain", "output_gain", "norm", "depth", "layer"}
-    explorer.controls["source"].value = "deep"
-    assert disabled(explorer) == {"hidden_gain", "output_gain", "norm", "depth"}
-    explorer.reset()
-    assert disabled(explorer) == {"layer", "step"}
-
-
-def test_without_runs_there_is_nothing_to_choose_from(dataset, drawn):
-    assert list(drawn.controls) == ["hidden_gain", "output_gain", "norm", "depth", "layer"]
-    assert list(ActivationExplorer(dataset, {}).controls) == list(drawn.controls)
+    own = ["hidden_gain", "output_gain", "norm", "depth"]
+    assert list(drawn.controls) == [*own, "layer"]  # nothing to choose from
+    assert drawn.controls["layer"].disabled
+    for change, expected in (
+        ({}, {"layer", "step"}),
+        ({"depth": 2}, {"step"}),
+        ({"source": "repaired"}, {*own, "layer"}),
+        ({"source": "deep"}, {*own}),
+    ):
+        explorer.state = change
+        disabled = {name for name, control in explorer.controls.items() if control.disabled}
+        assert disabled == expected
 
 
 def test_the_sliders_reach_the_gains_that_the_course_talks_of():
     assert {0.2, 1.0, 5.0, 25.0, (5 / 3) / 6**0.5, (5 / 3) / 100**0.5} <= set(HIDDEN_GAINS)
     assert {0.01, 1.0} <= set(OUTPUT_GAINS)
-    assert list(HIDDEN_GAINS) == sorted(set(HIDDEN_GAINS))
-    assert list(OUTPUT_GAINS) == sorted(set(OUTPUT_GAINS))
+    for gains in (HIDDEN_GAINS, OUTPUT_GAINS):
+        assert list(gains) == sorted(set(gains))
 
 
 def test_presets_show_what_their_names_say(explorer):

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 import reference
 import torch
-import torch.nn.functional as F
 from explorer_kinds import numbers_in
 from matplotlib.colors import same_color
 
 import bn_tutorial as bn
 from bn_tutorial.explorers import batch_size
-from bn_tutorial.explorers._batch_size_panels import plot_noise
 from bn_tutorial.explorers.batch_size import BatchSizeExplorer
 from bn_tutorial.explorers.size_grid import SizeGrid
 
@@ -124,35 +122,18 @@ def test_in_batches_each_example_is_read_with_the_others_of_its_batch(
     examples = getattr(dataset, split)
     numbers = explorer.compute(state_of(explorer, split=split, statistics="batch"))
     order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(23)).tolist()
-    for n in SIZES[1:]:
+    for n in SIZES:
         run, each = find(runs, "batch norm", n, SEEDS[1]), []
         for start in range(0, len(order), n):
             batch = order[start : start + n]
             batch += order[: n - len(batch)]  # the last one is filled up
             each.append(loss(run, examples, batch))
         shown = numbers.finals["batch norm"][1, SIZES.index(n)]
-        assert shown == pytest.approx(statistics.mean(each), abs=1e-4)
+        assert shown == pytest.approx(statistics.mean(each), abs=1e-4 if n > 2 else 0.01)
     calibrated = explorer.compute(state_of(explorer, split=split)).finals
     assert (numbers.finals["batch norm"] != calibrated["batch norm"]).all()
     for label in ("layer norm", "plain"):
         np.testing.assert_array_equal(numbers.finals[label], calibrated[label])
-
-
-def test_the_two_examples_of_a_pair_decide_a_sign(explorer, runs, dataset):
-    """With eps 1e-5 and two examples a normalized number is ±1/√2 in nearly every unit."""
-    run = find(runs, "batch norm", 2, SEEDS[0])
-    order = torch.randperm(len(dataset.val), generator=torch.Generator().manual_seed(23))
-    pairs = order.reshape(-1, 2)
-    x = before_norm(run, dataset.val.contexts[pairs.ravel()]).reshape(-1, 2, HIDDEN)
-    signs = (x[:, 0] - x[:, 1]).sign() / 2**0.5
-    weight, bias = run.parameters["norm.0.weight"], run.parameters["norm.0.bias"]
-    y = torch.stack([signs, -signs], dim=1) * weight + bias  # (pairs, 2, H)
-    answers = (torch.tanh(y) @ run.parameters["output.weight"].double()) + run.parameters[
-        "output.bias"
-    ]
-    expected = F.cross_entropy(answers.flatten(0, 1), dataset.val.targets[pairs.ravel()])
-    numbers = explorer.compute(state_of(explorer, statistics="batch", split="val", size=2))
-    assert numbers.now["batch norm"][0] == pytest.approx(expected.item(), abs=0.01)
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -194,23 +175,6 @@ def test_the_drawn_batches_are_measured_one_by_one(explorer, runs, dataset, meas
         assert numbers.spread[at] == pytest.approx(statistics.pstdev(expected), abs=1e-4)
         law = 1 / math.sqrt(n if measure == "mean" else 2 * n)
         assert numbers.law[at] == pytest.approx(law)
-
-
-def test_the_spread_of_the_means_follows_the_law(explorer):
-    for unit in range(0, HIDDEN, 3):
-        numbers = explorer.compute(state_of(explorer, unit=unit))
-        np.testing.assert_allclose(numbers.spread, numbers.law, rtol=5 / math.sqrt(2 * 300))
-
-
-def test_the_std_of_pairs_is_too_small_on_average_and_that_of_large_batches_is_not(explorer):
-    measured = [
-        explorer.compute(state_of(explorer, size=n, unit=unit, measure="std")).drawn.mean()
-        for n in (2, 256)
-        for unit in range(0, HIDDEN, 3)
-    ]
-    pairs, large = np.reshape(measured, (2, -1)).mean(axis=1)
-    assert pairs == pytest.approx(math.sqrt(2 / math.pi), abs=0.04)
-    assert large == pytest.approx(1, abs=0.01)
 
 
 def test_the_other_variance_is_used_where_training_used_it(dataset):
@@ -290,31 +254,15 @@ def test_runs_that_diverged_are_shown_as_such(dataset, some_diverged, runs):
     np.testing.assert_array_equal(whole.numbers.now["plain"], explorer.numbers.now["plain"])
 
 
-def test_without_divergence_the_legend_does_not_speak_of_it(explorer):
-    (legend,) = explorer.figure.legends
-    texts = [text.get_text() for text in legend.get_texts()]
-    assert texts == [*NORMS, "uniform guessing: 3.33", "off the picture"]
-
-
-def test_the_drawn_numbers_come_from_a_run_that_has_not_diverged(dataset, runs):
-    (large,) = (r for r in runs if _is(r, "batch", 256, SEEDS[0]))
-    broken = replace(large, loss=torch.tensor([3.0, math.nan]))
-    others = [broken if run is large else run for run in runs]
-    explorer = BatchSizeExplorer(others, dataset)
-    assert explorer.grid.source is find(runs, "batch norm", 256, SEEDS[1])
-
-
-def test_a_last_update_that_breaks_a_network_counts_as_divergence(dataset, runs):
-    (small,) = (r for r in runs if _is(r, "batch", 256, SEEDS[0]))
-    nan = {name: data * math.nan for name, data in small.parameters.items()}
-    others = [replace(run, parameters=nan) if run is small else run for run in runs]
+@pytest.mark.parametrize("last_update", [False, True])
+def test_the_drawn_numbers_come_from_a_run_that_has_not_diverged(dataset, runs, last_update):
+    large = find(runs, "batch norm", 256, SEEDS[0])
+    nan = {name: data * math.nan for name, data in large.parameters.items()}
+    broken = {"parameters": nan} if last_update else {"loss": torch.tensor([3.0, math.nan])}
+    others = [replace(run, **broken) if run is large else run for run in runs]
     explorer = BatchSizeExplorer(others, dataset, state={"size": 256})
     assert "batch norm diverged (1 of 2 seeds), layer norm 3." in explorer.text
     assert explorer.grid.source is find(runs, "batch norm", 256, SEEDS[1])
-
-
-def _is(run, *key):
-    return (run.recipe.norm, run.recipe.batch_size, run.recipe.seed) == key
 
 
 # the picture
@@ -364,7 +312,7 @@ def test_the_picture_shows_the_numbers(explorer, marked, n):
     np.testing.assert_array_equal(
         spread.lines[0].get_xydata(), np.stack([SIZES, numbers.spread], 1)
     )
-    np.testing.assert_array_equal(spread.lines[1].get_ydata(), numbers.law)
+    np.testing.assert_array_equal(spread.lines[1].get_xydata(), np.stack([SIZES, numbers.law], 1))
     assert [rule.get_xdata() for rule in explorer._rules] == [[n, n]] * 2
 
 
@@ -379,7 +327,10 @@ def test_curves_off_the_picture_are_marked_now_and_then_at_its_edge(dataset, run
         assert explorer._losses.off[label][0].get_xydata().tolist() == [[at, top] for at in x[::3]]
 
 
-def test_no_bar_stands_on_another(explorer):
+def test_no_bar_stands_on_another_and_the_legend_has_what_there_is(explorer):
+    (legend,) = explorer.figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == [*NORMS, "uniform guessing: 3.33", "off the picture"]  # none diverged
     places = [explorer._losses.errorbars[label][0].get_xdata() for label in NORMS]
     assert (np.diff(np.log(places), axis=0) > 0.02).all()
 
@@ -400,6 +351,11 @@ def test_batch_stds_have_an_axis_of_their_own(explorer):
     assert average == explorer.numbers.drawn.mean()
     explorer.reset()
     assert [t.get_text() for t in drawn.get_legend().get_texts()] == ["average", "± 1/√n"]
+    measured, law = spread.lines[:2]
+    assert (measured.get_linestyle(), law.get_linestyle()) == ("None", "--")
+    assert not same_color(measured.get_color(), law.get_color())
+    scales = spread.get_xscale(), spread.get_yscale(), spread.get_xlabel()
+    assert scales == ("log", "log", "batch size")
     assert explorer.draws - draws == 2
 
 
@@ -454,6 +410,10 @@ def changed(runs, which, **fields):
     ]
 
 
+def at_the_start(run):
+    return [replace(run, loss=run.loss[:0], recipe=replace(run.recipe, steps=0))]
+
+
 def is_batch_of_8(run):
     return run.recipe.norm == "batch" and run.recipe.batch_size == 8
 
@@ -462,6 +422,7 @@ def is_batch_of_8(run):
     ("make", "message"),
     [
         (lambda runs: [], r"at least two batch sizes .*, got batch_size=\[\], norm=\[\]$"),
+        (lambda runs: at_the_start(runs[0]), r"got 0 of 0 steps with norm='batch', batch_size=256"),
         (
             lambda runs: [run for run in runs if run.recipe.batch_size == 8],
             r"at least two batch sizes .*, got batch_size=\[8\], norm=\['batch', 'layer', None\]$",
@@ -508,12 +469,6 @@ def test_runs_that_are_no_grid_are_refused(runs, dataset, make, message):
         BatchSizeExplorer(make(runs), dataset)
 
 
-def test_runs_of_no_steps_are_refused(dataset):
-    runs = bn.sweep(dataset, bn.Recipe(steps=0), batch_size=[2, 4], norm=["batch"])
-    with pytest.raises(ValueError, match="got 0 of 0 steps with norm='batch', batch_size=2"):
-        BatchSizeExplorer(runs, dataset)
-
-
 def test_runs_of_another_dataset_are_refused(runs):
     words = [n * "a" + "b" for n in range(1, 20)]
     with pytest.raises(ValueError, match="expected this dataset's 3 symbols, got 28"):
@@ -531,19 +486,3 @@ def test_any_iterable_of_runs_will_do(runs, dataset):
 def test_the_reader_gets_as_many_batches_as_the_docstring_says(few_batches):
     words = " ".join(BatchSizeExplorer.__doc__.split())
     assert f"{few_batches:,} batches of every size are drawn" in words
-
-
-# pictures
-
-
-def test_the_noise_of_a_statistic_stands_beside_its_law(ax):
-    sizes, spread, law = [2, 8, 32], [0.72, 0.34, 0.18], [0.71, 0.35, 0.18]
-    measured, expected = plot_noise(ax, sizes, torch.tensor(spread, dtype=torch.float64), law)
-    assert measured.get_xdata().tolist() == expected.get_xdata().tolist() == sizes
-    assert measured.get_ydata().tolist() == spread
-    assert expected.get_ydata().tolist() == law
-    assert (measured.get_linestyle(), measured.get_marker()) == ("None", "o")
-    assert expected.get_linestyle() == "--"
-    assert not same_color(measured.get_color(), expected.get_color())
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["measured", "expected"]
-    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlabel()) == ("log", "log", "batch size")

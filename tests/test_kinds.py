@@ -261,7 +261,7 @@ ActivationExplorer(dataset, {'step 0, as drawn': run})
   -> runs: expected labels that are text, not '.*', got 'step 0
 ActivationExplorer(dataset, {3: run}) -> runs: expected labels that are text, .*, got 3$
 ActivationExplorer(other, {'deep': run})
-  -> runs\['deep'\]: expected a run on this .*, with \d+ symbols, got one with 28
+  -> runs\['deep'\]: expected this dataset's \d+ symbols, got 28
 BatchSizeExplorer(runs, other) -> runs: expected this dataset's \d+ symbols, got 28
 LearningRateExplorer(other, runs) -> runs: expected this dataset's \d+ symbols, got 28
 LearningRateExplorer(dataset, runs, recipe=recipe) -> recipe: expected none beside runs

@@ -2,34 +2,37 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import same_color
 
 from bn_tutorial import plots
 from bn_tutorial.explorers.marks import CutSteps, over_seeds
 
 
 @pytest.mark.parametrize(
-    ("tallest", "text", "place"),
-    [(0, "▲ 60%", 0.2), (5, "▲ 60%", 0.55), (9, "▲ 60%", 0.8), (None, "", None)],
+    ("tallest", "texts", "place"),
+    [
+        (0, ["▲ 60%", ""], 0.2),
+        (3, ["▲ 60%", ""], 0.35),
+        (5, ["", "▲ 60%"], 0.55),
+        (9, ["", "▲ 60%"], 0.8),
+        (None, ["", ""], None),
+    ],
 )
-def test_a_text_says_how_high_a_step_is_that_is_cut_off(ax, tallest, text, place):
-    shares = np.full(10, 0.1)
+def test_texts_say_how_high_steps_are_that_are_cut_off(ax, tallest, texts, place):
+    shares, look = np.full(10, 0.1), plots.LOOK["plain"]
     if tallest is not None:
         shares[tallest] = 0.6
-    cut = ax.text(0.5, 0.9, "")
-    steps = CutSteps(ax.stairs(np.zeros(10)), {(0, 10): cut}, top=0.5, margin=0.2)
-    steps.show(shares, plots.LOOK["plain"])
-    assert steps.artists[0].get_data().values.tolist() == shares.tolist()
-    assert cut.get_text() == text
-    if place is not None:
-        assert cut.get_position()[0] == pytest.approx(place)
-
-
-def test_only_its_own_bins_are_a_text_s(ax):
-    texts = {(0, 2): ax.text(0, 0, ""), (2, 4): ax.text(0, 0, "")}
-    CutSteps(ax.stairs(np.zeros(4)), texts, top=0.5, margin=0).show(
-        np.array([0.1, 0.2, 0.1, 0.6]), plots.LOOK["plain"]
-    )
-    assert [text.get_text() for text in texts.values()] == ["", "▲ 60%"]
+    ax.set_ylim(0, 0.5)
+    steps = CutSteps(ax.stairs(np.zeros(10)), [(0, 5), (5, 10)], y=0.9, margin=0.2)
+    steps.show(shares, look)
+    bars, *cuts = steps.artists
+    assert bars.get_data().values.tolist() == shares.tolist()
+    assert same_color(bars.get_edgecolor(), look["color"])
+    assert [cut.get_text() for cut in cuts] == texts
+    assert {cut.get_color() for cut in cuts} == {look["color"]}
+    for cut, text in zip(cuts, texts, strict=True):
+        if text:
+            assert cut.get_position() == pytest.approx((place, 0.9))
 
 
 def test_a_mean_is_over_the_seeds_that_are_there():

@@ -1,11 +1,7 @@
 """What the batch-mates explorer draws: one unit over a batch, and a prediction."""
 
-from typing import NamedTuple
-
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.container import BarContainer
-from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
 
@@ -32,7 +28,9 @@ class UnitPanel:
 
     def __init__(self, ax, reach):
         self.ax = ax
-        self.joins, self.dots = plot_normalization(ax, [], [])
+        self.joins = LineCollection([], colors=plots.GREY, linewidths=0.7)
+        ax.add_collection(self.joins, autolim=False)
+        (self.dots,) = ax.plot([], [], "o", color=plots.BLUE, markersize=5, alpha=0.7)
         ax.plot([-1, 0, 1], [CALIBRATED] * 3, "|--", color=plots.ORANGE, markersize=11)
         (self.spread,) = ax.plot([], [], "|-", color=plots.BLUE, markersize=11, linewidth=2)
         (self.undragged,) = ax.plot([], [], "|", color=plots.GREY, markersize=8)
@@ -82,107 +80,35 @@ class PredictionPanel:
     """The probabilities of a few symbols, with what they are to be compared with."""
 
     def __init__(self, ax, symbols, batches):
-        self.ax, zeros = ax, np.zeros(symbols)
-        drawn = plot_probabilities(
-            ax,
-            [""] * symbols,
-            {"these mates": zeros},
-            ranges={f"all {batches} batches": [zeros, zeros]},
-            marks={"calibrated": zeros, "undragged": zeros},
-        )
-        ax.set(ylim=(0, 1))
-        self.bars, (self.ranges,), self.marks = drawn.bars, drawn.ranges.values(), drawn.marks
-        self.artists = [*self.bars, self.ranges, *self.marks.values()]
+        self.ax, self._places = ax, np.arange(symbols)
+        zeros, grey = np.zeros(symbols), {"color": plots.GREY, "linewidth": 2.5}
+        look = {"color": "#7FB8DA", "edgecolor": plots.BLUE, "label": "these mates"}
+        self.bars = ax.bar(self._places, zeros, 0.8, **look)
+        label = f"all {batches} batches"
+        self.ranges = ax.vlines(self._places, zeros, zeros, label=label, **grey)
+        look = {"linestyle": "none", "mew": 1.8, "mfc": "none"}
+        orange = look | {"color": plots.ORANGE, "marker": "D", "markersize": 7}
+        black = look | {"color": "black", "marker": "_", "markersize": 16}
+        (self.calibrated,) = ax.plot(self._places, zeros, label="calibrated", **orange)
+        (self.undragged,) = ax.plot(self._places, zeros, label="undragged", **black)
+        handles = [self.bars, self.ranges, self.calibrated, self.undragged]
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+        ax.legend(handles=handles, ncols=2, frameon=False, **place)
+        ax.set(ylabel="probability", xlim=(-0.7, symbols - 0.3), ylim=(0, 1))
+        self.artists = [*self.bars, self.ranges, self.calibrated, self.undragged]
 
     def name(self, symbols, really, context):
         """Name the symbols, with the one that really came next after the context in bold."""
-        self.ax.set_xticks(range(len(symbols)), symbols)
+        self.ax.set_xticks(self._places, symbols, family="monospace")
         for label in self.ax.get_xticklabels():
             label.set_weight("bold" if label.get_text() == really else "normal")
         self.ax.set_xlabel(f"next symbol after '{context}' (really: '{really}')")
 
-    def show(self, probabilities, ranges, **marks):
+    def show(self, probabilities, ranges, *, calibrated, undragged):
         """Show probabilities (symbols,), the ends of their ranges (2, symbols) and marks."""
         for bar, p in zip(self.bars, probabilities, strict=True):
             bar.set_height(p)
-        low, high = ranges
-        places = np.arange(len(probabilities))
-        ends = np.array([[places, low], [places, high]])  # (2, 2, symbols)
-        self.ranges.set_segments(ends.transpose(2, 0, 1))
-        for name, values in marks.items():
-            self.marks[name].set_ydata(values)
-
-
-class Normalization(NamedTuple):
-    """One unit's numbers before and after."""
-
-    joins: LineCollection
-    dots: Line2D
-
-
-def plot_normalization(ax, before, after):
-    """Draw one unit's numbers on two lines, and join the two places of each example.
-
-    Parameters
-    ----------
-    ax : Axes
-    before, after : sequence of float (B,)
-        Drawn at height 1 and at height 0.
-
-    Returns
-    -------
-    Normalization
-    """
-    heights = np.tile([1, 0], len(before))
-    places = np.stack([before, after], axis=1).ravel()  # (2 B,): before, after, before, ...
-    pairs = np.stack([places, heights], axis=1).reshape(-1, 2, 2)
-    joins = LineCollection(pairs, colors=plots.GREY, linewidths=0.7)
-    ax.add_collection(joins, autolim=False)
-    (dots,) = ax.plot(places, heights, "o", color=plots.BLUE, markersize=5, alpha=0.7)
-    ax.set(yticks=[1, 0], yticklabels=["before", "after"])
-    return Normalization(joins, dots)
-
-
-class Probabilities(NamedTuple):
-    """Bars, and ranges and marks by name."""
-
-    bars: BarContainer
-    ranges: dict[str, LineCollection]
-    marks: dict[str, Line2D]
-
-
-def plot_probabilities(ax, symbols, probabilities, *, ranges, marks):
-    """Draw the probabilities of some symbols as bars, with what they are to be compared with.
-
-    Parameters
-    ----------
-    ax : Axes
-    symbols : sequence of str
-    probabilities : dict of str to sequence of float
-        One entry: the name of the bars, and their heights.
-    ranges : dict of str to sequence (2, symbols)
-        The name, and the lower and upper ends of a line over each bar.
-    marks : dict of str to sequence of float
-        Drawn over the bars, each with another marker.
-
-    Returns
-    -------
-    Probabilities
-    """
-    places = np.arange(len(symbols))
-    ((name, heights),) = probabilities.items()
-    bars = ax.bar(places, np.asarray(heights), 0.8, color="#7FB8DA", edgecolor=plots.BLUE)
-    bars.set_label(name)
-    whiskers = {
-        name: ax.vlines(places, low, high, color=plots.GREY, linewidth=2.5, label=name)
-        for name, (low, high) in ranges.items()
-    }
-    lines, markers = {}, (("D", plots.ORANGE), ("_", "black"), ("x", plots.GREEN))
-    for (name, values), (marker, color) in zip(marks.items(), markers, strict=False):
-        look = {"markersize": 16 if marker == "_" else 7, "mew": 1.8, "mfc": "none"}
-        (lines[name],) = ax.plot(places, values, marker, color=color, label=name, **look)
-    ax.set_xticks(places, symbols, family="monospace")
-    ax.set(ylabel="probability", xlim=(-0.7, len(symbols) - 0.3))
-    handles = [bars, *whiskers.values(), *lines.values()]
-    ax.legend(handles=handles, ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1))
-    return Probabilities(bars, whiskers, lines)
+        ends = np.stack([[self._places] * 2, ranges])  # (x y, low high, symbols)
+        self.ranges.set_segments(ends.transpose(2, 1, 0))
+        self.calibrated.set_ydata(calibrated)
+        self.undragged.set_ydata(undragged)

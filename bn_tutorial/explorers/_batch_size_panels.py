@@ -1,7 +1,6 @@
 """What the batch-size explorer draws: losses above, the statistics of batches below."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -159,7 +158,10 @@ class NoisePanels:
         histogram = {"": numbers.drawn}
         histogram = plots.plot_histograms(histogram, limits=LIMITS["mean"], bins=BINS, ax=drawn)
         self._shares = histogram.steps[""]
-        self._noise = plot_noise(spread, sizes, numbers.spread, numbers.law)
+        (self.measured,) = spread.plot(sizes, numbers.spread, "o", color=plots.BLUE)
+        (self.law,) = spread.plot(sizes, numbers.law, "--", color=plots.ORANGE, linewidth=1.2)
+        spread.set(yscale="log")
+        count_in_twos(spread, sizes)
         self.expected = [drawn.axvline(0, color=plots.ORANGE, linestyle="--") for _ in range(2)]
         (self.average,) = drawn.plot([], [], **AVERAGE)
         if len(sizes) <= 10:
@@ -170,9 +172,10 @@ class NoisePanels:
         entries = [self.average, self.expected[0]]
         self._legends = (
             drawn.legend(entries, ["average", ""], loc="upper right", **SMALL),
-            spread.legend(loc="lower left", **SMALL),
+            spread.legend([self.measured, self.law], ["measured", ""], loc="lower left", **SMALL),
         )
-        self.artists = [self._shares, *self.expected, self.average, *self._noise]
+        lines = self.average, self.measured, self.law
+        self.artists = [self._shares, *self.expected, *lines]
 
     def show(self, numbers, at):
         """Move all of it; ``at`` is the place of the batch size among all sizes."""
@@ -183,8 +186,8 @@ class NoisePanels:
         centre = 0 if measure == "mean" else 1
         for line, sign in zip(self.expected, (-1, 1), strict=True):
             line.set_xdata([centre + sign * numbers.law[at]] * 2)
-        self._noise.measured.set_ydata(numbers.spread)
-        self._noise.expected.set_ydata(numbers.law)
+        self.measured.set_ydata(numbers.spread)
+        self.law.set_ydata(numbers.law)
 
     def name(self, measure, batches):
         """Name what is shown: batch means or batch standard deviations."""
@@ -197,44 +200,6 @@ class NoisePanels:
         normal = "" if measure == "mean" else ", normal data"
         for legend, text in zip(self._legends, (f"{around} {law}", law + normal), strict=True):
             legend.get_texts()[1].set_text(text)
-
-
-class Noise(NamedTuple):
-    """The scatter of a statistic, and the law it should follow."""
-
-    measured: Line2D
-    expected: Line2D
-
-
-def plot_noise(ax, sizes, spread, law):
-    """Draw how a statistic scatters between batches of each size, and the law it should follow.
-
-    Parameters
-    ----------
-    ax : Axes
-        Its scales become logarithmic: a power of the size is a straight line.
-    sizes : sequence of int
-        Numbers of examples, powers of two.
-    spread, law : sequence of float
-        Standard deviations: measured, and expected for each size.
-
-    Returns
-    -------
-    Noise
-    """
-    look = {"color": plots.BLUE, "linestyle": "none", "marker": "o"}
-    (measured,) = ax.plot(sizes, spread, label="measured", **look)
-    look = {"color": plots.ORANGE, "linestyle": "--", "linewidth": 1.2}
-    (expected,) = ax.plot(sizes, law, label="expected", **look)
-    ax.set(yscale="log", ylabel="std over the batches")
-    ax.legend()
-    count_in_twos(ax, sizes)
-    return Noise(measured, expected)
-
-
-def make_ring(ax):
-    """Make the mark of the chosen network: Line2D."""
-    return ax.plot([], [], **RING)[0]
 
 
 def _set_ticks(ax, ticks):

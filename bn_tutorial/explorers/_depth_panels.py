@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from bn_tutorial import plots
 from bn_tutorial.diagnostics import SATURATED
-from bn_tutorial.explorers.marks import CutSteps
+from bn_tutorial.explorers.marks import CutSteps, stand_at
 from bn_tutorial.explorers.probe import NORMS
 
 MARKERS = {"plain": "o", "batch norm": "s", "layer norm": "s"}
@@ -35,14 +35,9 @@ class DepthPanels:
         limits = dict(zip(PROFILES, (SPREADS, (-0.03, 1.03), ends), strict=True))
         self._profiles = {name: _Profile(axes[name], limits[name]) for name in PROFILES}
         unit = _Profile(axes["std"], SPREADS, markersize=0, linewidth=1)
-        self._panels = (
-            {"unit_std": unit}
-            | self._profiles
-            | {
-                "activations": _Histogram(axes["activations"], (-1, 1), len(shown.activations)),
-                "gradients": _Histogram(axes["gradients"], DECADES, len(shown.gradients)),
-            }
-        )
+        self._panels = {"unit_std": unit} | self._profiles
+        for name, ends_of_it in zip(HISTOGRAMS, ((-1, 1), DECADES), strict=True):
+            self._panels[name] = _Histogram(axes[name], ends_of_it, len(getattr(shown, name)))
         self._set_axes(axes, ends)
         figure.legend(handles=_handles(), loc="outside upper center", ncols=6, frameon=False)
         self._chosen = [axes[name].axvline(1, color="black", linewidth=0.8) for name in PROFILES]
@@ -87,10 +82,12 @@ class _Profile:
     """A number of each layer, for the present network and the plain one."""
 
     def __init__(self, ax, limits, **look):
-        self.ax, self._limits = ax, limits
-        self._plain, self._shown = lines = _plot_by_layer(ax, limits)
-        for line in lines:
-            line.set(**look)
+        self.ax, self._limits, look = ax, limits, {"markersize": 4} | look
+        self._plain, self._shown = lines = [
+            ax.plot([], [], marker=MARKERS[label], **plots.LOOK[label], **look)[0]
+            for label in ("plain", "batch norm")
+        ]
+        ax.set(xlabel="hidden layer", xlim=(0.5, len(DEPTHS) + 0.5), xticks=DEPTHS, ylim=limits)
         marks = {"color": "black", "linestyle": "none", "markersize": 5, "zorder": 4}
         (self._low,), (self._high,) = (ax.plot([], [], marker=m, **marks) for m in (7, 6))
         self.artists = [*lines, self._low, self._high]
@@ -102,22 +99,8 @@ class _Profile:
         shown, plainly = np.clip(both, low, high)
         self._shown.set(**plots.LOOK[norm], marker=MARKERS[norm], data=(layers, shown))
         self._plain.set(visible=plain is not None, data=(layers, plainly))
-        for mark, edge, off in (
-            (self._low, low, np.less(both, low)),
-            (self._high, high, np.greater(both, high)),
-        ):
-            there = layers[off.any(axis=0)]
-            mark.set_data(there, np.full(len(there), edge))
-
-
-def _plot_by_layer(ax, limits):
-    """Draw empty lines over the hidden layers, which count from 1: list of Line2D."""
-    lines = []
-    for label in ("plain", "batch norm"):
-        look = {"marker": MARKERS[label], "markersize": 4, **plots.LOOK[label]}
-        lines += ax.plot([], [], label=label, **look)
-    ax.set(xlabel="hidden layer", xlim=(0.5, len(DEPTHS) + 0.5), xticks=DEPTHS, ylim=limits)
-    return lines
+        stand_at(self._low, layers[np.less(both, low).any(axis=0)], low)
+        stand_at(self._high, layers[np.greater(both, high).any(axis=0)], high)
 
 
 class _Histogram:
@@ -125,15 +108,14 @@ class _Histogram:
 
     def __init__(self, ax, limits, bins):
         nothing = {"batch norm": np.full(1, np.nan), "plain": np.full(1, np.nan)}
-        drawn = plots.plot_histograms(nothing, limits=limits, bins=bins, legend=False, ax=ax)
+        shown, outline = plots.plot_histograms(
+            nothing, limits=limits, bins=bins, legend=False, ax=ax
+        ).steps.values()
         ax.set_ylim(0, TOP)
-        self._outline = drawn.steps["plain"]
-        self._outline.set(fill=False, alpha=1, linewidth=1.2)
-        self._cuts = {"batch norm": _texts(ax, 0.97), "plain": _texts(ax, 0.8)}
-        self._shown, self._plain = (
-            CutSteps(drawn.steps[label], _in_thirds(bins, cuts), top=TOP, margin=0.06)
-            for label, cuts in self._cuts.items()
-        )
+        outline.set(fill=False, alpha=1, linewidth=1.2)
+        thirds = list(pairwise(np.linspace(0, bins, 4).astype(int).tolist()))
+        self._outline, self._shown = outline, CutSteps(shown, thirds, y=0.97, margin=0.06)
+        self._plain = CutSteps(outline, thirds, y=0.8, margin=0.06)
         self.artists = [*self._shown.artists, *self._plain.artists]
 
     def show(self, norm, shares, plain):
@@ -141,21 +123,6 @@ class _Histogram:
         self._outline.set_visible(plain is not None)
         self._plain.show(np.zeros_like(shares) if plain is None else plain, plots.LOOK["plain"])
         self._shown.show(shares, plots.LOOK[norm])
-        for cut in self._cuts["batch norm"]:
-            cut.set_color(plots.LOOK[norm]["color"])
-
-
-def _texts(ax, y):
-    """Make a left, a middle and a right text."""
-    look = {"ha": "center", "va": "top", "size": "small", "bbox": {"color": "white", "pad": 1}}
-    look |= {"color": plots.LOOK["plain"]["color"], "transform": ax.transAxes}
-    return [ax.text(0.5, y, "", **look) for _ in range(3)]
-
-
-def _in_thirds(bins, texts):
-    """Assign the texts to the bins: dict of (first bin, last bin + 1) to Text."""
-    ends = np.linspace(0, bins, len(texts) + 1).astype(int).tolist()
-    return dict(zip(pairwise(ends), texts, strict=True))
 
 
 def _handles():

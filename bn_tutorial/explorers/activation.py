@@ -1,9 +1,8 @@
 """What goes into the tanh and what comes out, at any scale of the draws and along training."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
@@ -12,7 +11,8 @@ from bn_tutorial.diagnostics import SATURATED
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.marks import CutSteps
-from bn_tutorial.explorers.probe import NORMS, Probe
+from bn_tutorial.explorers.probe import NORMS, Probe, label_of
+from bn_tutorial.explorers.runs import check_symbols
 from bn_tutorial.recipe import Recipe
 from bn_tutorial.run import Record, Run
 
@@ -85,11 +85,8 @@ class ActivationExplorer(Explorer):
         state: dict | None = None,
     ):
         super().__init__()
-        expect_kind("dataset", dataset, Dataset)
-        expect_kind("recipe", recipe, (Recipe, type(None)))
-        _check_runs(runs, len(dataset.vocabulary))
-        self._probe = Probe(dataset, probe)
-        self._recipe = replace(recipe or Recipe(), dtype=torch.float64)
+        self._probe = Probe(dataset, recipe, probe)
+        _check_runs(runs, self._probe.symbols)
         self._runs = runs or {}
         self.uniform = self._probe.uniform
         controls, presets = self._make_controls(), self._presets()
@@ -130,19 +127,19 @@ class ActivationExplorer(Explorer):
         recipe, run = self._network(state)
         layer = min(state["layer"], recipe.depth - 1)
         if run is None:
-            step, outputs, loss = 0, *self._forward(recipe)
+            there = self._probe.send(recipe)
+            step, outputs, loss = 0, there.outputs, float(there.losses.mean())
         else:
             before = [s for s in run.snapshots if s.step <= state["step"]]
-            snapshot = before[-1] if before else run.snapshots[0]
-            step, loss = snapshot.step, snapshot.loss
-            outputs = {name: tensor.numpy() for name, tensor in snapshot.outputs.items()}
-        activations = [outputs[f"tanh.{i}"] for i in range(recipe.depth)]
+            shown = before[-1] if before else run.snapshots[0]
+            step, outputs, loss = shown.step, shown.outputs, shown.loss
+        activations = [outputs[f"tanh.{i}"].numpy() for i in range(recipe.depth)]
         return Numbers(
             state=state,
             recipe=recipe,
             step=step,
             layer=layer,
-            x=outputs[_into(recipe, layer)],
+            x=outputs[_into(recipe, layer)].numpy(),
             activations=activations[layer],
             saturated=np.array([(np.abs(a) > SATURATED).mean() for a in activations]),
             loss=loss,
@@ -151,16 +148,7 @@ class ActivationExplorer(Explorer):
     def _network(self, state):
         """Return the recipe of a state, and the run if it is one's: Recipe, Run or None."""
         run = self._runs.get(state.get("source", DRAWN))
-        if run is not None:
-            return run.recipe, run
-        fields = {name: state[name] for name in ("hidden_gain", "output_gain", "depth")}
-        return replace(self._recipe, norm=NORMS[state["norm"]], **fields), None
-
-    def _forward(self, recipe):
-        """Draw a network and send the batch through: each layer's output (B, ...), the loss."""
-        there = self._probe.send(recipe, self._probe.draw(recipe))
-        outputs = {name: tensor.numpy() for name, tensor in there.outputs.items()}
-        return outputs, float(there.losses.mean())
+        return (self._probe.recipe(state) if run is None else run.recipe), run
 
     def build(self, figure, numbers):
         """Draw five panels; the data move in all of them."""
@@ -200,7 +188,9 @@ class ActivationExplorer(Explorer):
 
     def update(self, numbers):
         """Move the histograms, the map, the loss and the bars."""
-        look = plots.LOOK.get(numbers.state.get("source"), plots.LOOK[_label(numbers.recipe)])
+        _, run = self._network(numbers.state)
+        look = plots.LOOK.get(numbers.state.get("source"))
+        look = look or plots.LOOK[label_of(numbers.recipe.norm)]
         self._into.show(numbers.x, look)
         self._out.show(numbers.activations, look)
         rows = np.linspace(0, len(numbers.x) - 1, min(ROWS, len(numbers.x))).astype(int)
@@ -210,16 +200,11 @@ class ActivationExplorer(Explorer):
         self._mark.set_data([numbers.step] * 2, [self.uniform, shown])
         self._mark.set_marker("o" if shown == numbers.loss else "v" if shown == LOSSES[0] else "^")
         self._loss.set_text(f"{numbers.loss:.2f}")
-        self._curve.set(**look, data=self._recorded(numbers.state))
+        snapshots = run.snapshots if run else []
+        self._curve.set(**look, data=([s.step for s in snapshots], [s.loss for s in snapshots]))
         for layer, bar in enumerate(self._bars):
             bar.set_height(numbers.saturated[layer] if layer < numbers.recipe.depth else 0)
             bar.set(color=look["color"], alpha=1 if layer == numbers.layer else 0.4)
-
-    def _recorded(self, state):
-        """Return the steps and losses of a run's snapshots, none of a network as drawn."""
-        _, run = self._network(state)
-        snapshots = run.snapshots if run else []
-        return [s.step for s in snapshots], [s.loss for s in snapshots]
 
     def scene(self, state):
         """Return what titles and the map's size depend on."""
@@ -263,18 +248,18 @@ class ActivationExplorer(Explorer):
         )
 
     def _name(self, numbers):
-        recipe, state = numbers.recipe, numbers.state
-        name = f"{_label(recipe)}, hidden gain {recipe.hidden_gain:.3g}"
+        recipe, source = numbers.recipe, numbers.state.get("source", DRAWN)
+        name = f"{label_of(recipe.norm)}, hidden gain {recipe.hidden_gain:.3g}"
         name += f", output gain {recipe.output_gain:.3g}"
-        if self._network(state)[1] is None:
+        if source == DRAWN:
             return name.capitalize()
-        return f'Run "{state["source"]}" at step {numbers.step:,} ({name})'
+        return f'Run "{source}" at step {numbers.step:,} ({name})'
 
     def _missing(self, numbers):
         state, notes = numbers.state, ""
         if state["layer"] != numbers.layer:
             notes += f"There is no layer {state['layer']} at depth {numbers.recipe.depth}. "
-        if self._network(state)[1] is not None and state["step"] != numbers.step:
+        if state.get("source", DRAWN) != DRAWN and state["step"] != numbers.step:
             notes += f"Nothing was recorded at step {state['step']:,}. "
         return notes
 
@@ -298,9 +283,8 @@ class _Histogram:
         _corner(ax, 0.04, "left").set_text(f"below \N{MINUS SIGN}{edge}")
         _corner(ax, 0.96, "right").set_text(f"above {edge}")
         self._low, self._high = _corner(ax, 0.04, "left", 0.91), _corner(ax, 0.96, "right", 0.91)
-        cut = _corner(ax, 0.5, "center", y=0.8, bbox={"color": "white", "pad": 1})
-        inner = {(1, bins - 1): cut}  # the ends have their text anyway
-        self._steps = CutSteps(drawn.steps["plain"], inner, top=highest, margin=0.15)
+        inner = [(1, bins - 1)]  # the ends have their text anyway
+        self._steps = CutSteps(drawn.steps["plain"], inner, y=0.8, margin=0.15)
         self.artists = [*self._steps.artists, self._low, self._high]
 
     def show(self, values, look):
@@ -310,14 +294,9 @@ class _Histogram:
         self._high.set_text(f"{(values > self._edge).mean():.1%}")
 
 
-def _corner(ax, x, align, y=0.97, **look):
+def _corner(ax, x, align, y=0.97):
     """Put a text near the upper edge of a panel."""
-    place = {"transform": ax.transAxes, "horizontalalignment": align, "verticalalignment": "top"}
-    return ax.text(x, y, "", fontsize="small", **place, **look)
-
-
-def _label(recipe):
-    return next(label for label, norm in NORMS.items() if norm == recipe.norm)
+    return ax.text(x, y, "", ha=align, va="top", fontsize="small", transform=ax.transAxes)
 
 
 def _into(recipe, layer):
@@ -332,14 +311,9 @@ def _check_runs(runs, symbols):
     for label, run in (runs or {}).items():
         if not isinstance(label, str) or label == DRAWN:
             raise ValueError(f"runs: expected labels that are text, not {DRAWN!r}, got {label!r}")
-        expect_kind(f"runs[{label!r}]", run, Run)
+        check_symbols(f"runs[{label!r}]", run, symbols)
         if not run.snapshots:
             raise ValueError(
                 f"runs[{label!r}]: expected a run with snapshots, trained with "
                 f"record=bn.Record(snapshots=...), got {run!r}"
-            )
-        if (outputs := len(run.parameters["output.bias"])) != symbols:
-            raise ValueError(
-                f"runs[{label!r}]: expected a run on this dataset, with {symbols} symbols, "
-                f"got one with {outputs}"
             )

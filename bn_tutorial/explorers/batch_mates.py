@@ -24,42 +24,22 @@ SHOWN = 8  # symbols whose probabilities are drawn, at most
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a batch makes of one unit, and what the network predicts for the example.
-
-    Attributes
-    ----------
-    mean, std : float
-        Of the unit's x over the batch; ``std`` with the recipe's correction, without eps.
-    x_hat : ndarray (B,)
-    probabilities : ndarray (V,)
-    """
+    """What a batch makes of one unit, and what the network predicts for the example."""
 
     mean: float
-    std: float
-    x_hat: np.ndarray
-    probabilities: np.ndarray
+    std: float  # with the recipe's correction, without eps
+    x_hat: np.ndarray  # (B,)
+    probabilities: np.ndarray  # (V,)
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What the picture shows: one unit over the batch and a prediction, undragged and dragged.
-
-    Attributes
-    ----------
-    state : dict
-    dragged : int
-        A place in the batch. The example's own is 0.
-    contexts : list of str
-        Of the whole batch.
-    x : ndarray (B,)
-        The unit's, after the drag.
-    before, after : Reading
-    """
+    """What the picture shows: one unit over the batch and a prediction, undragged and dragged."""
 
     state: dict
-    dragged: int
-    contexts: list[str]
-    x: np.ndarray
+    dragged: int  # a place in the batch: the example's own is 0
+    contexts: list[str]  # of the whole batch
+    x: np.ndarray  # (B,), the unit's after the drag
     before: Reading
     after: Reading
 
@@ -108,7 +88,7 @@ class BatchMatesExplorer(Explorer):
     ):
         super().__init__()
         _check(run, dataset, examples)
-        self._run, self._vocabulary = run, dataset.vocabulary
+        self._recipe, self._vocabulary = run.recipe, dataset.vocabulary
         self._parameters = {name: p.double().numpy() for name, p in run.parameters.items()}
         statistics = calibrate(run, dataset.train)
         self._mean, self._std = (s[0].double().numpy() for s in (statistics.mean, statistics.std))
@@ -117,11 +97,12 @@ class BatchMatesExplorer(Explorer):
         self._train_x = self._preactivations(self._train)  # (N, H)
         shape = BATCHES, max(BATCH_SIZES) - 1
         self._mates = torch.randint(len(self._train), shape, generator=generator).numpy()
-        self._targets = {c: self._vocabulary.encode(t).item() for c, t in examples.items()}
-        encoded = {c: self._vocabulary.encode(c)[None] for c in examples}  # (1, T)
-        self._example_x = {c: self._preactivations(one)[0] for c, one in encoded.items()}
-        statistics = self._mean, self._std
-        self.calibrated = {c: self._predict(x, *statistics) for c, x in self._example_x.items()}
+        encode = self._vocabulary.encode
+        self._targets = {c: encode(t).item() for c, t in examples.items()}
+        self._example_x = {c: self._preactivations(encode(c)[None])[0] for c in examples}
+        self.calibrated = {
+            c: self._predict(x, self._mean, self._std) for c, x in self._example_x.items()
+        }
         self.ranges = {(c, b): self._range(c, b) for c in examples for b in BATCH_SIZES}
         self._shown = {c: self._likeliest(c) for c in examples}
         far_left = {"dragged": 1, "shift": -3.0}
@@ -176,12 +157,12 @@ class BatchMatesExplorer(Explorer):
 
     def _measure(self, x):
         """Batches (..., B, H) -> mean and std (..., H)."""
-        return x.mean(axis=-2), x.std(axis=-2, ddof=self._run.recipe.correction)
+        return x.mean(axis=-2), x.std(axis=-2, ddof=self._recipe.correction)
 
     def _normalize(self, x, mean, std):
         # equal numbers and eps 0 give 0/0: the picture is as empty as the answer
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (x - mean) / np.sqrt(std**2 + self._run.recipe.eps)
+            return (x - mean) / np.sqrt(std**2 + self._recipe.eps)
 
     def _predict(self, x, mean, std):
         """Examples, mean and std (..., H) -> probabilities (..., V)."""
@@ -296,7 +277,7 @@ class BatchMatesExplorer(Explorer):
 
     def _describe_unit(self, numbers):
         before, after, shift = numbers.before, numbers.after, numbers.state["shift"]
-        correction, context = self._run.recipe.correction, numbers.contexts[0]
+        correction, context = self._recipe.correction, numbers.contexts[0]
         if not shift:
             calibrated = self.joins(numbers)[0, 0, 0]
             return (

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bn_tutorial.data import Dataset
-from bn_tutorial.explorers._batch_size_panels import LossPanels, NoisePanels, make_ring
+from bn_tutorial.explorers._batch_size_panels import RING, LossPanels, NoisePanels
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.size_grid import SizeGrid
@@ -159,7 +159,7 @@ class BatchSizeExplorer(Explorer):
         self._noise = NoisePanels(drawn, spread, self.sizes, numbers)
         self._over_size = finals, spread
         self._rules = [ax.axvline(1, color="black", linewidth=0.8) for ax in self._over_size]
-        self._rings = [make_ring(ax) for ax in self._over_size]
+        self._rings = [ax.plot([], [], **RING)[0] for ax in self._over_size]
         return [*self._losses.artists, *self._noise.artists, *self._rules, *self._rings]
 
     def update(self, numbers):

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.evaluation import losses
-from bn_tutorial.explorers._calibration_panels import plot_excess, plot_sideways, plot_spread
+from bn_tutorial.explorers._calibration_panels import CalibrationPanels
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.run import Run
@@ -99,67 +98,52 @@ class CalibrationExplorer(Explorer):
             )
         self.momentum = momentum
         self._prepare(run, dataset)
+        names = {"the batch's own": "batch", "running": "running"}
         controls = {
-            "statistics": choice(
-                "statistics",
-                {
-                    "the batch's own": "batch",
-                    "running": "running",
-                    "of the training split": "calibrated",
-                },
-            ),
+            "statistics": choice("statistics", names | {"of the training split": "calibrated"}),
             "split": choice("split", {name: name for name in KINDS}),
             "size": slider("batch size", SIZES, 8, "{:,}"),
         }
         controls["split"].value = "val"
         presets = {"pairs": {"statistics": "batch", "size": 2}}
-        if (trained_with := run.recipe.batch_size) in SIZES:
-            presets[f"as in training: {trained_with:,}"] = {
-                "statistics": "batch",
-                "size": trained_with,
-            }
+        if (size := run.recipe.batch_size) in SIZES:
+            presets[f"as in training: {size:,}"] = {"statistics": "batch", "size": size}
         presets["pairs, calibrated"] = {"statistics": "calibrated", "size": 2}
         self.set_up(controls, flip="size", presets=presets, state=state, size=(9, 3.8))
 
     def _prepare(self, run, dataset):
         """Compute the losses of all batches, and the curves and limits that follow."""
-        splits = {name: getattr(dataset, name) for name in KINDS}
         fixed = {
             "running": running_statistics(run, self.momentum),
             "calibrated": calibrate(run, dataset.train),
         }
-        self.losses, self.levels = {}, {}
-        for split, examples in splits.items():
+        self.losses, self.levels, self._curves = {}, {}, {}
+        for split in KINDS:
+            examples = getattr(dataset, split)
+            batches = {n: _draw(examples).reshape(-1, n) for n in SIZES}
             for name, statistics in fixed.items():
-                each = _losses_of_examples(run, examples, statistics)
-                drawn = each[_draw(examples)]
+                each = losses(run, examples.contexts, examples.targets, statistics).numpy()
                 for n in SIZES:
-                    self.losses[name, split, n] = drawn.reshape(-1, n).mean(axis=1)
+                    self.losses[name, split, n] = each[batches[n]].mean(axis=1)
             self.levels[split] = each.mean()  # of the calibrated ones, which come last
             for n in SIZES:
-                self.losses["batch", split, n] = _losses_with_own(run, examples, n)
-        self._curves = {
-            (name, split): np.stack([self._summary(name, split, n) for n in SIZES], axis=1)
-            for name in ("batch", *fixed)
-            for split in splits
-        }
-        self._limits = self._limit_losses()
-
-    def _summary(self, name, split, n):
-        """Return mean, quantiles, and mean difference from the calibrated: ndarray (4,)."""
-        losses, calibrated = self.losses[name, split, n], self.losses["calibrated", split, n]
-        finite = np.isfinite(losses)
-        if not finite.any():
-            return np.full(4, np.nan)
-        more = losses[finite].mean() - calibrated[finite].mean()
-        return np.array([losses[finite].mean(), *np.quantile(losses[finite], [0.1, 0.9]), more])
-
-    def _limit_losses(self):
-        """Return limits that hold every curve, of all statistics and splits: (low, high)."""
+                self.losses["batch", split, n] = _losses_with_own(run, examples, batches[n])
+            for name in ("batch", *fixed):
+                curves = [self._summary(name, split, n) for n in SIZES]
+                self._curves[name, split] = np.stack(curves, axis=1)
         curves = np.stack(list(self._curves.values()))
         low, high = np.nanmin(curves[:, 1]), np.nanmax(curves[:, 2])
         room = 0.05 * (high - low)
-        return low - room, high + room
+        self._limits = low - room, high + room
+
+    def _summary(self, name, split, n):
+        """Return mean, quantiles, and mean difference from the calibrated: ndarray (4,)."""
+        each, calibrated = self.losses[name, split, n], self.losses["calibrated", split, n]
+        finite = np.isfinite(each)
+        if not finite.any():
+            return np.full(4, np.nan)
+        more = each[finite].mean() - calibrated[finite].mean()
+        return np.array([each[finite].mean(), *np.quantile(each[finite], [0.1, 0.9]), more])
 
     def compute(self, state: dict) -> Numbers:
         """Look up what was prepared, and count the losses in bins: Numbers."""
@@ -182,46 +166,13 @@ class CalibrationExplorer(Explorer):
 
     def build(self, figure, numbers):
         """Draw three panels; all their curves and bars move."""
-        panels = figure.subplots(1, 3, width_ratios=[1, 1.6, 1.6])
-        shares, spread, bias = panels
-        shares.sharey(spread)
-        edges = np.linspace(*self._limits, BINS + 1)
-        self._sideways = plot_sideways(shares, numbers.shares, edges, mean=0, level=0)
-        self._spread = plot_spread(spread, SIZES, numbers.curves[:3], numbers.reference[1:3], 0)
-        self._excess = plot_excess(bias, SIZES, numbers.curves[3])
-        shares.set(title="losses", ylim=self._limits)
-        spread.set(title="mean and spread")
-        bias.set(title="bias: mean minus calibrated")
         excess = np.stack([curves[3] for curves in self._curves.values()])
-        bias.set_ylim(min(-0.005, 2 * np.nanmin(excess)), max(0.1, 2 * np.nanmax(excess)))
-        self._outside = [
-            shares.text(
-                0.95, y, "", transform=shares.transAxes, ha="right", va=va, fontsize="small"
-            )
-            for y, va in ((0.02, "bottom"), (0.98, "top"))
-        ]
-        look = {"color": plots.BLUE, "markersize": 10, "markeredgecolor": "white"}
-        self._marks = spread.plot([], [], "o", **look) + bias.plot([], [], "o", **look)
-        return [*self._sideways, *self._spread, self._excess, *self._outside, *self._marks]
+        self._panels = CalibrationPanels(figure, SIZES, self._limits, BINS, excess)
+        return self._panels.artists
 
     def update(self, numbers):
         """Move the bars, the curves, the marks and the levels."""
-        self._sideways.steps.set_data(numbers.shares / (numbers.shares.max() or 1))
-        self._sideways.mean.set_ydata([numbers.now[0]] * 2)
-        self._sideways.level.set_ydata([numbers.level] * 2)
-        for text, share, where in zip(
-            self._outside, numbers.outside, ("below", "above"), strict=True
-        ):
-            text.set_text(f"{share:.1%} {where}" if share else "")
-        mean, low, high, excess = numbers.curves
-        spread = self._spread
-        spread.range.set_data(SIZES, low, high)
-        ys = mean, *numbers.reference[1:3], [numbers.level] * 2
-        for line, y in zip((spread.mean, spread.low, spread.high, spread.level), ys, strict=True):
-            line.set_ydata(y)
-        self._excess.set_ydata(excess)
-        for mark, y in zip(self._marks, numbers.now[[0, 3]], strict=True):
-            mark.set_data([numbers.state["size"]], [y])
+        self._panels.show(numbers)
 
     def describe(self, numbers: Numbers) -> str:
         """Return what the batches' losses are, and what the whole split's is."""
@@ -261,14 +212,8 @@ def _draw(split):
     return torch.randint(len(split), (DRAWS,), generator=generator).numpy()
 
 
-def _losses_of_examples(run, split, statistics):
-    """Return the loss of every example of a split, with fixed statistics: ndarray (N,)."""
-    return losses(run, split.contexts, split.targets, statistics).numpy()
-
-
-def _losses_with_own(run, split, n):
-    """Send a split's batches of n through the network as in training: ndarray (batches,)."""
-    batches = torch.from_numpy(_draw(split).reshape(-1, n))
+def _losses_with_own(run, split, batches):
+    """Send batches (K, n) of a split through the network as in training: ndarray (K,)."""
     contexts, targets = split.contexts[batches], split.targets[batches]  # (K, n, T) and (K, n)
     loss = losses(run, contexts, targets).mean(dim=1)
     if run.recipe.eps == 0:  # rounding may leave equal values a spread

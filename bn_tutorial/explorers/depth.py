@@ -1,13 +1,10 @@
 """What a deep network does to activations and gradients before any training, at any gain."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from bn_tutorial import plots
-from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.diagnostics import SATURATED
 from bn_tutorial.explorers._depth_panels import DECADES, DEPTHS, DepthPanels
@@ -103,14 +100,8 @@ class DepthExplorer(Explorer):
         state: dict | None = None,
     ):
         super().__init__()
-        expect_kind("dataset", dataset, Dataset)
-        expect_kind("recipe", recipe, (Recipe, type(None)))
-        probe = Probe(dataset, probe)
-        recipe = replace(recipe or Recipe(), dtype=torch.float64)
-        self._sources = {
-            label: _Source(replace(recipe, norm=norm), probe) for label, norm in NORMS.items()
-        }
-        self.uniform = probe.uniform
+        self._probe = Probe(dataset, recipe, probe)
+        self.uniform = self._probe.uniform
         controls = {
             "hidden_gain": slider("hidden gain", GAINS, 1.0, "{:.3g}"),
             "depth": slider("depth", DEPTHS, 5, "{}"),
@@ -133,14 +124,29 @@ class DepthExplorer(Explorer):
         return Numbers(
             state=state,
             layer=layer,
-            shown=self._pass(state, layer, norm),
-            plain=None if norm == "plain" else self._pass(state, layer, "plain"),
+            shown=self._pass(state, layer),
+            plain=None if norm == "plain" else self._pass(state | {"norm": "plain"}, layer),
         )
 
-    def _pass(self, state, layer, label):
-        gain, depth = state["hidden_gain"], state["depth"]
+    def _pass(self, state, layer):
+        """Draw the network of a state, and send the batch there and back: Pass."""
+        there = self._probe.send(self._probe.recipe(state))
+        names = [f"tanh.{i}" for i in range(state["depth"])]
+        activations = [there.outputs[name].numpy() for name in names]
+        gradients = [there.output_gradients[name].numpy() for name in names]
         with np.errstate(all="ignore"):  # of what is inf
-            return _summarize(*self._sources[label].there_and_back(gain, depth), layer)
+            sizes = np.log10(np.abs(gradients[layer - 1]))
+            return Pass(
+                std=np.array([a.std(ddof=1) for a in activations]),
+                unit_std=np.sqrt([a.var(axis=0, ddof=1).mean() for a in activations]),
+                saturated=np.array([(np.abs(a) > SATURATED).mean() for a in activations]),
+                gradient=np.array([g.std(ddof=1) for g in gradients]),
+                activations=plots.bin_shares(
+                    activations[layer - 1], limits=(-1, 1), bins=ACTIVATION_BINS
+                )[0],
+                gradients=plots.bin_shares(sizes, limits=DECADES, bins=GRADIENT_BINS)[0],
+                loss=float(there.losses.mean()),
+            )
 
     def build(self, figure, numbers):
         """Draw three profiles over two histograms; the data move in all of them."""
@@ -184,35 +190,6 @@ class DepthExplorer(Explorer):
         }
 
 
-class _Source:
-    """A network that takes on any gain and depth, and the batch that goes through it."""
-
-    def __init__(self, recipe, probe):
-        self._recipe, self._probe = recipe, probe
-        # the hidden layers are the same at any depth, the output is not
-        as_drawn = replace(recipe, hidden_gain=1.0, dtype=torch.float32)
-        self._drawn = {depth: probe.draw(replace(as_drawn, depth=depth)) for depth in DEPTHS}
-
-    def there_and_back(self, gain, depth):
-        """Send the batch forward and the gradient of its loss back.
-
-        Returns
-        -------
-        list of ndarray (B, H), list of ndarray (B, H), float
-            Each layer's activations and their gradients; the loss.
-        """
-        parameters = {
-            name: drawn * gain if name.startswith("hidden.") else drawn
-            for name, drawn in self._drawn[depth].items()
-        }
-        there = self._probe.send(replace(self._recipe, depth=depth), parameters)
-        of_each = (
-            [values[f"tanh.{i}"].numpy() for i in range(depth)]
-            for values in (there.outputs, there.output_gradients)
-        )
-        return *of_each, float(there.losses.mean())
-
-
 def _tell(label, its, layer):
     """Return what became of one network's gradient and activations."""
     first, depth = its.gradient[0], len(its.gradient)
@@ -231,20 +208,6 @@ def _ratio(its):
     """Return the gradient at the first layer over the one at the last."""
     with np.errstate(all="ignore"):
         return its.gradient[0] / its.gradient[-1]
-
-
-def _summarize(activations, gradients, loss, layer):
-    """Activations and gradients by layer, (B, H), loss, the layer of the histograms -> Pass."""
-    spread, sizes = activations[layer - 1], np.log10(np.abs(gradients[layer - 1]))
-    return Pass(
-        std=np.array([a.std(ddof=1) for a in activations]),
-        unit_std=np.array([math.sqrt(a.var(axis=0, ddof=1).mean()) for a in activations]),
-        saturated=np.array([(np.abs(a) > SATURATED).mean() for a in activations]),
-        gradient=np.array([g.std(ddof=1) for g in gradients]),
-        activations=plots.bin_shares(spread, limits=(-1, 1), bins=ACTIVATION_BINS)[0],
-        gradients=plots.bin_shares(sizes, limits=DECADES, bins=GRADIENT_BINS)[0],
-        loss=loss,
-    )
 
 
 def _short(number):

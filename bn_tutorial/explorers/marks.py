@@ -26,9 +26,7 @@ def move_errorbar(errorbar, x, mean, low, high, *, several=slice(None)):
 
 def artists_of(errorbars):
     """List the artists of error bars, lines first."""
-    return [
-        artist for line, caps, ranges in errorbars.values() for artist in (line, *caps, *ranges)
-    ]
+    return [a for line, caps, ranges in errorbars.values() for a in (line, *caps, *ranges)]
 
 
 def stand_at(marks, x, y):
@@ -50,24 +48,26 @@ class CutSteps:
     Parameters
     ----------
     steps : StepPatch
-    cuts : dict of (first bin, last bin + 1) to Text
-        A text for the tallest of these bins.
-    top : float
-        Where the axes end.
+    spans : list of (first bin, last bin + 1)
+        For the tallest of these bins there is a text.
+    y : float
+        Height of the texts: a share of the axes'.
     margin : float
         How near to the sides a text may come: a share of the width.
     """
 
-    def __init__(self, steps, cuts, *, top, margin):
-        self._steps, self._cuts, self._top, self._margin = steps, cuts, top, margin
-        self.artists = [steps, *cuts.values()]
+    def __init__(self, steps, spans, *, y, margin):
+        self._steps, self._spans, self._margin, ax = steps, spans, margin, steps.axes
+        look = {"ha": "center", "va": "top", "size": "small", "bbox": {"color": "white", "pad": 1}}
+        self.cuts = [ax.text(0.5, y, "", transform=ax.transAxes, **look) for _ in spans]
+        self.artists = [steps, *self.cuts]
 
     def show(self, shares, look):
         """Show shares (bins,) in the look of a network."""
-        self._steps.set(**look, facecolor=look["color"])
-        self._steps.set_data(shares)
-        for (start, end), cut in self._cuts.items():
+        self._steps.set(**look, facecolor=look["color"], data=shares)
+        _, top = self._steps.axes.get_ylim()
+        for (start, end), cut in zip(self._spans, self.cuts, strict=True):
             tallest = start + shares[start:end].argmax()
-            cut.set_text(f"▲ {shares[tallest]:.0%}" if shares[tallest] > self._top else "")
-            place = (tallest + 0.5) / len(shares)
-            cut.set_x(np.clip(place, self._margin, 1 - self._margin))
+            place = np.clip((tallest + 0.5) / len(shares), self._margin, 1 - self._margin)
+            text = f"▲ {shares[tallest]:.0%}" if shares[tallest] > top else ""
+            cut.set(x=place, text=text, color=look["color"])

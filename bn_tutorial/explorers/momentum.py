@@ -4,21 +4,24 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.evaluation import evaluate
-from bn_tutorial.explorers._momentum_panels import plot_bars, plot_tracking, plot_weights
 from bn_tutorial.explorers.controls import choice, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.run import Run
-from bn_tutorial.statistics import Statistics, batch_variances, calibrate, weigh_batches
-from bn_tutorial.threads import one_blas_thread
+from bn_tutorial.statistics import (
+    Statistics,
+    calibrate,
+    running_statistics,
+    several_running_statistics,
+    weigh_batches,
+)
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
-POINTS = 250  # steps at which the running mean is drawn
+POINTS = 150  # steps at which the running mean is drawn: more corners make too large a picture
 SHOWN = 200  # batches whose weights are drawn
 
 
@@ -41,7 +44,6 @@ class MomentumExplorer(Explorer):
     The batches' statistics were recorded once; the running ones are a weighted sum of them, for
     any momentum. The picture shows one unit's batch means and the running mean that tracks them,
     the weights of the sum, and the validation loss with these statistics beside the calibrated.
-    It keeps its own copy of the batches' statistics, in float64: 160 MB for the seed recipe.
 
     Parameters
     ----------
@@ -70,20 +72,22 @@ class MomentumExplorer(Explorer):
                 f'recorded (depth=1, norm="batch", record="statistics"), got {run!r}'
             )
         self._run, self._val = run, dataset.val
-        mean, std = run.batch_mean[0].double().numpy(), run.batch_std[0].double().numpy()
-        self._steps, self._units = mean.shape
-        self._batches = {  # (T, 2 H): both sums in one product
-            "std": np.hstack([mean, std]),
-            "variance": np.hstack([mean, batch_variances(run)[0].numpy()]),
-        }
-        self._shown = np.unique(np.geomspace(1, self._steps, SHOWN).astype(int)) - 1  # steps ago
+        self._steps, units = run.batch_mean[0].shape
+        self._ago = np.unique(np.geomspace(1, self._steps, SHOWN).astype(int))  # 1: the last batch
         self._ends = np.linspace(0, self._steps, min(POINTS, self._steps) + 1).astype(int)
         self._calibrated = calibrate(run, dataset.train)
         self.calibrated = evaluate(run, self._val, self._calibrated)
-        self.losses = {track: self._losses(track) for track in self._batches}
+        self.losses = {}  # with each of MOMENTA
+        for track in ("std", "variance"):
+            several = [  # in parts, whose weights are small
+                statistics
+                for momenta in np.array_split(MOMENTA, 8)
+                for statistics in several_running_statistics(run, momenta, track=track)
+            ]
+            self.losses[track] = np.array([evaluate(run, self._val, one) for one in several])
         controls = {
             "momentum": slider("momentum", MOMENTA, 0.001),
-            "unit": slider("unit", range(self._units), 0, "{}"),
+            "unit": slider("unit", range(units), 0, "{}"),
             "average": choice(
                 "average", {"exponential": "exponential", "cumulative (None)": "cumulative"}
             ),
@@ -101,29 +105,21 @@ class MomentumExplorer(Explorer):
     def compute(self, state: dict) -> Numbers:
         """Weigh the recorded batches and evaluate. Any momentum from 0 to 1 will do: Numbers."""
         momentum = None if state["average"] == "cumulative" else state["momentum"]
+        statistics = running_statistics(self._run, momentum, track=state["track"])
         weights, left = weigh_batches(self._steps, momentum)
-        weights = weights.numpy()
-        statistics = self._statistics(weights, left, state["track"])
         return Numbers(
             state=state,
             momentum=momentum,
             statistics=statistics,
             running=evaluate(self._run, self._val, statistics),
-            tracked=self._track(self._batches["std"][:, state["unit"]], momentum),
-            weights=weights[self._steps - 1 - self._shown],
+            tracked=self._track(self._means(state["unit"]), momentum),
+            weights=weights.numpy()[-self._ago],
             left=left,
         )
 
-    def _statistics(self, weights, left, track):
-        with one_blas_thread:
-            sums = weights @ self._batches[track]  # (T,) @ (T, 2 H)
-        return self._as_statistics(sums, left, track)
-
-    def _as_statistics(self, sums, left, track):
-        mean, spread = np.split(sums, 2)
-        spread = spread + left  # it starts at 1, the mean at 0
-        std = spread if track == "std" else np.sqrt(spread)
-        return Statistics([torch.from_numpy(mean)], [torch.from_numpy(std)])
+    def _means(self, unit):
+        """Return a unit's mean in every batch: float64 ndarray (steps,)."""
+        return self._run.batch_mean[0][:, unit].double().numpy()
 
     def _track(self, batches, momentum):
         """Return one unit's running mean at the ends of the blocks: ndarray (blocks,)."""
@@ -131,46 +127,55 @@ class MomentumExplorer(Explorer):
         if momentum is None:
             return np.cumsum(batches)[ends - 1] / ends
         running, tracked = 0.0, []
-        weights, _ = weigh_batches(int((ends - starts).max()), momentum)
-        weights = weights.numpy()
+        weights = weigh_batches(int((ends - starts).max()), momentum)[0].numpy()
         for start, end in zip(starts, ends, strict=True):
             block = weights[len(weights) - (end - start) :] @ batches[start:end]
             running = (1 - momentum) ** (end - start) * running + block
             tracked.append(running)
         return np.array(tracked)
 
-    def _losses(self, track):
-        """Return the loss with each of MOMENTA: ndarray."""
-        weights, left = zip(*(weigh_batches(self._steps, m) for m in MOMENTA), strict=True)
-        with one_blas_thread:
-            sums = np.stack(weights) @ self._batches[track]  # (momenta, T) @ (T, 2 H)
-            statistics = [self._as_statistics(*one, track) for one in zip(sums, left, strict=True)]
-            return np.array([evaluate(self._run, self._val, s) for s in statistics])
-
     def build(self, figure, numbers):
         """Draw four panels; what moves: the running mean, the weights, a mark and a bar."""
         axes = figure.subplot_mosaic([["track"] * 3, ["weights", "losses", "bars"]])
-        track, weights, losses, bars = axes.values()
-        steps, calibrated = self._ends[1:], {"calibrated": self.calibrated}
-        self._tracking = plot_tracking(track, steps, np.zeros((2, len(steps))), numbers.tracked, 0)
-        self._weights = plot_weights(weights, self._shown + 1, self._shown, 1)
-        weights.set(title="weight of a batch", xlim=(0.6, self._steps), ylim=(1e-8, 2))
-        values = {"running": (MOMENTA, self.losses["std"])}
-        curves = plots.plot_loss(values, levels=calibrated, ax=losses)
-        losses.set(xscale="log", xlabel="momentum", title="val loss over momentum")
-        (self._mark,) = losses.plot([], [], "o", color=plots.ORANGE)
-        self._bar, _ = plot_bars(bars, {"running": 0.0} | calibrated, "loss (nats)")
+        self._axes, steps = axes["track"], self._ends[1:]
+        grey = {"color": plots.GREY, "alpha": 0.3, "linewidth": 0, "label": "batches"}
+        self._envelope = self._axes.fill_between(steps, 0, 0, **grey)
+        blue, orange = {"color": plots.BLUE}, {"color": plots.ORANGE}
+        dashed = orange | {"linestyle": "--", "linewidth": 1.2, "label": "calibrated"}
+        (self._running,) = self._axes.plot(steps, steps, label="running", **blue)
+        self._level = self._axes.axhline(0, **dashed)
+        self._axes.set(xlabel="step", ylabel="mean of x", xlim=(0, self._steps))
+        self._axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+        losses = self._build_losses(axes["losses"], axes["bars"])
+        return [self._running, *self._build_weights(axes["weights"]), *losses]
+
+    def _build_weights(self, ax):
+        look = {"color": plots.BLUE, "marker": ".", "markevery": [0], "label": "batch"}
+        (self._weights,) = ax.plot(self._ago, self._ago, **look)
+        look = {"color": plots.ORANGE, "clip_on": False, "label": "start value"}
+        (self._start_weight,) = ax.plot([self._steps], [1], "s", **look)
+        ax.set(xscale="log", yscale="log", xlim=(0.6, self._steps), ylim=(1e-8, 2))
+        ax.set(xlabel="steps ago", ylabel="weight", title="weight of a batch")
+        ax.legend(loc="lower left")
+        return self._weights, self._start_weight
+
+    def _build_losses(self, over, bars):
+        curves, levels = {"running": (MOMENTA, self.losses["std"])}, {"calibrated": self.calibrated}
+        self._curve = plots.plot_loss(curves, levels=levels, ax=over).lines["running"]
+        over.set(xscale="log", xlabel="momentum", title="val loss over momentum")
+        (self._mark,) = over.plot([], [], "o", color=plots.ORANGE)
+        heights, colors = [0.0, self.calibrated], [plots.BLUE, plots.ORANGE]
+        self._bar, _ = bars.bar(["running", "calibrated"], heights, color=colors, width=0.6)
         highest = 1.05 * max(losses.max() for losses in self.losses.values())
-        bars.set(title="val loss", ylim=(0, highest))
-        self._axes, self._curve = axes, curves.lines["running"]
-        return [self._tracking.running, *self._weights, self._mark, self._bar]
+        bars.set(ylabel="loss (nats)", title="val loss", ylim=(0, highest))
+        return self._mark, self._bar
 
     def update(self, numbers):
         """Move the running mean, the weights, the mark and the bar."""
         m = numbers.momentum
-        self._tracking.running.set_ydata(numbers.tracked)
-        self._weights.batches.set_ydata(numbers.weights)
-        self._weights.start.set_ydata([numbers.left])
+        self._running.set_ydata(numbers.tracked)
+        self._weights.set_ydata(numbers.weights)
+        self._start_weight.set_ydata([numbers.left])
         self._mark.set_data([[m], [numbers.running]] if m else [[], []])
         self._bar.set_height(numbers.running)
 
@@ -180,19 +185,14 @@ class MomentumExplorer(Explorer):
 
     def set_scene(self, numbers):
         """Show another unit's batches, or the losses with the other running statistic."""
-        unit, track = numbers.state["unit"], numbers.state["track"]
-        batches = self._batches["std"][:, unit]
+        unit, batches = numbers.state["unit"], self._means(numbers.state["unit"])
         low, high = (f.reduceat(batches, self._ends[:-1]) for f in (np.minimum, np.maximum))
-        self._tracking.envelope.set_data(self._ends[1:], low, high)
-        level = self._calibrated.mean[0][unit].item()
-        self._tracking.level.set_ydata([level, level])
+        self._envelope.set_data(self._ends[1:], low, high)
+        self._level.set_ydata([self._calibrated.mean[0][unit].item()] * 2)
         room = 0.05 * (high.max() - low.min())
-        self._axes["track"].set_title(f"unit {unit}: batch means and running mean", loc="left")
-        self._axes["track"].set(
-            xlim=(0, self._steps),
-            ylim=(low.min() - room, high.max() + room),
-        )
-        self._curve.set_ydata(self.losses[track])
+        self._axes.set_title(f"unit {unit}: batch means and running mean", loc="left")
+        self._axes.set_ylim(low.min() - room, high.max() + room)
+        self._curve.set_ydata(self.losses[numbers.state["track"]])
 
     def arrange(self, state):
         """Show the momentum in the convention that was chosen."""

@@ -19,10 +19,15 @@ def list_runs(runs, symbols):
     expect_kind("runs", runs, Iterable)
     runs = list(runs)
     for run in runs:
-        expect_kind("runs", run, Run)
-        if (there := len(run.parameters["output.bias"])) != symbols:
-            raise ValueError(f"runs: expected this dataset's {symbols} symbols, got {there}")
+        check_symbols("runs", run, symbols)
     return runs
+
+
+def check_symbols(name, run, symbols):
+    """Raise an error that says so where there is no run, or one for another vocabulary."""
+    expect_kind(name, run, Run)
+    if (there := len(run.parameters["output.bias"])) != symbols:
+        raise ValueError(f"{name}: expected this dataset's {symbols} symbols, got {there}")
 
 
 def values_of(runs, field):

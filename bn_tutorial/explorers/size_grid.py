@@ -155,32 +155,28 @@ def read_in_batches(run, split):
 
 def _check(runs):
     """Raise a ValueError that says so where runs are no grid of norms, sizes and seeds."""
-    for run in runs:
-        _check_complete(run)
     keys = [_key(run) for run in runs]
-    norms, sizes = {norm for norm, *_ in keys}, sorted({n for _, n, _ in keys})
+    for run, key in zip(runs, keys, strict=True):
+        done, steps = len(run.loss), run.recipe.steps
+        if not done or (done < steps and run.diverged_at is None):
+            got = f"{done:,} of {steps:,} steps with {_name(*key)}"
+            raise ValueError(f"{WANTED}, all complete, got {got}")
+        if (times := keys.count(key)) > 1:
+            raise ValueError(f"{WANTED}, each once, got {times} with {_name(*key)}")
+    norms = [norm for norm in NORMS.values() if norm in {norm for norm, *_ in keys}]
+    sizes = sorted({n for _, n, _ in keys})
     if len(sizes) < 2 or "batch" not in norms:
         raise ValueError(
             f'{WANTED}, at least two batch sizes and norm="batch" among them, '
-            f"got batch_size={sizes}, norm={[n for n in NORMS.values() if n in norms]}"
+            f"got batch_size={sizes}, norm={norms}"
         )
     check_alike(runs, (*FREE, *BY_SIZE))
     for n in sizes:
         check_alike([run for run in runs if run.recipe.batch_size == n], FREE, f" of size {n:,}")
-    for key in keys:
-        if (times := keys.count(key)) > 1:
-            raise ValueError(f"{WANTED}, each once, got {times} with {_name(*key)}")
-    grid = product([norm for norm in NORMS.values() if norm in norms], sizes)
-    if missing := [pair for pair in grid if pair not in {key[:2] for key in keys}]:
-        names = "; ".join(_name(*pair) for pair in missing)
-        raise ValueError(f"runs: expected each batch size with each norm, there is none of {names}")
-
-
-def _check_complete(run):
-    done, steps = len(run.loss), run.recipe.steps
-    if not done or (done < steps and run.diverged_at is None):
+    there = {key[:2] for key in keys}
+    if missing := [_name(*pair) for pair in product(norms, sizes) if pair not in there]:
         raise ValueError(
-            f"{WANTED}, all complete, got {done:,} of {steps:,} steps with {_name(*_key(run))}"
+            f"runs: expected each batch size with each norm, there is none of {'; '.join(missing)}"
         )
 
 
