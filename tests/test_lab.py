@@ -118,7 +118,7 @@ def test_the_command_hands_out_and_opens_the_first_notebook(tmp_path, opened, ca
     assert f"--LabApp.default_url=/lab/tree/{FIRST}" in given
     assert given[-1] == "--no-browser"
     assert port == "--port=1"
-    assert capsys.readouterr().out == f"{folder}: 12 notebooks added, without their outputs\n"
+    assert capsys.readouterr().out == f"{folder}: 13 notebooks added, without their outputs\n"
     notebook = folder / FIRST
     notebook.write_text(json.dumps({}))
     (folder / lab.RECORD).unlink()

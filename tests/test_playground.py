@@ -120,7 +120,7 @@ def test_what_goes_on_inside_is_the_batch_sent_through(dataset, here, layer):
 
 
 def test_the_counted_pairs_are_notebook_01_s(here):
-    assert here.bigram == pytest.approx(2.69, abs=0.02)
+    assert here.bigram == pytest.approx(2.6706, abs=1e-4)
     assert here._probe.uniform == pytest.approx(math.log(28))
 
 

@@ -115,8 +115,8 @@ def test_it_starts_the_course(elsewhere, outside):
         finally:
             server.terminate()
             server.wait(PATIENCE)
-    assert "/lab/tree/01_dataset.ipynb" in address
-    assert len(list((outside / "course").glob("*.ipynb"))) == 12
+    assert "/lab/tree/00_tour.ipynb" in address
+    assert len(list((outside / "course").glob("*.ipynb"))) == 13
 
 
 def wait_for_address(log, server):

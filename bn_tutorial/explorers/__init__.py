@@ -3,6 +3,7 @@
 from bn_tutorial.explorers.activation import ActivationExplorer
 from bn_tutorial.explorers.batch_mates import BatchMatesExplorer
 from bn_tutorial.explorers.batch_size import BatchSizeExplorer
+from bn_tutorial.explorers.batch_table import BatchTable
 from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.depth import DepthExplorer
 from bn_tutorial.explorers.guess import Guess, guesses
@@ -15,6 +16,7 @@ __all__ = [
     "ActivationExplorer",
     "BatchMatesExplorer",
     "BatchSizeExplorer",
+    "BatchTable",
     "CalibrationExplorer",
     "DepthExplorer",
     "Guess",

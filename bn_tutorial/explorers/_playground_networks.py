@@ -16,7 +16,7 @@ from bn_tutorial.statistics import calibrate, running_statistics
 LIMITS = {"into": (-5, 5), "out": (-1, 1)}  # of the histograms
 POINTS = 100  # of a smoothed curve
 WORDS = 4
-ADDED = 0.1  # to the counts of pairs, as notebook 01 finds best
+ADDED = 0.5  # to the counts of pairs, as notebook 01 finds best
 NOTHING = {name: np.full(1, math.nan) for name in ("into", "out", "gradient", "updates")}
 
 
