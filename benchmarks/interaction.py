@@ -60,6 +60,7 @@ CALLS = {
     "LearningRateExplorer": "explorers.LearningRateExplorer(dataset, runs)",
     "DepthExplorer": "explorers.DepthExplorer(dataset)",
     "BatchSizeExplorer": "explorers.BatchSizeExplorer(runs, dataset)",
+    "Playground": "explorers.Playground(dataset)",
 }
 RUNS = {
     "LearningRateExplorer": """bn.sweep(
@@ -175,7 +176,7 @@ def moves(page, selector, handle, keys):
     """Measure key presses and a drag: latencies in ms, frames a second, ms after the release."""
     page.evaluate(f"() => watchPicture({selector!r})")
     page.wait_for_timeout(1_000)
-    latencies = []
+    latencies, complete = [], []
     handle.focus()
     for number in range(keys):
         before = page.evaluate("() => seen.length")
@@ -184,7 +185,8 @@ def moves(page, selector, handle, keys):
         latencies.append(
             page.evaluate(f"() => seen.slice({before}).find(f => f.source).time - pressed")
         )
-        page.wait_for_timeout(400)
+        page.wait_for_timeout(1_000)
+        complete.append(page.evaluate("() => seen.findLast(f => f.source).time - pressed"))
     before = page.evaluate("() => seen.length")
     positions = float(handle.get_attribute("aria-valuemax")) * 0.8
     # fast enough for a new position in every frame of a 60 Hz screen
@@ -199,6 +201,7 @@ def moves(page, selector, handle, keys):
     page.evaluate("() => { watching = null }")
     return {
         "latencies": sorted(latencies),
+        "complete": statistics.median(complete),
         "frames": frames / SECONDS,
         "backlog": max(0.0, max(shown, default=0) - times["end"]),
     }
@@ -224,7 +227,8 @@ def row(name, result, interact):
     times = statistics.median(interact["latencies"]) / median
     first = f"{result['first'] / 1e3:.2f}" if "first" in result else ""
     return (
-        f"| {name} | {median:.0f} / {p95:.0f} | {times:.1f} | {result['frames']:.0f} "
+        f"| {name} | {median:.0f} / {p95:.0f} | {result['complete']:.0f} | {times:.1f} "
+        f"| {result['frames']:.0f} "
         f"| {result['backlog']:.0f} | {first} |"
     )
 
@@ -236,8 +240,8 @@ def main():
     parser.add_argument("--keys", type=int, default=24)
     arguments = parser.parse_args()
     print(
-        "| | key to pixels, ms: median / p95 | times as fast as interact "
-        "| frames/s in a drag | ms after release | first picture, s |\n|---|---|---|---|---|---|"
+        "| | key to pixels, ms: median / p95 | to the last picture, ms | times as fast as interact "
+        "| frames/s in a drag | ms after release | first picture, s |\n|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names:
@@ -248,6 +252,7 @@ def main():
                     with open_notebook(f"{name}.ipynb") as notebook:
                         results = measure(notebook, arguments.keys)
                     kind = "flipbook" if results["explorer"].pop("flip") else "live"
+                    kind = "trained anew" if name == "Playground" else kind
                     for label, what in ((kind, "explorer"), ("interact", "interact")):
                         text = row(f"{name}, {label}{where}", results[what], results["interact"])
                         print(text, flush=True)

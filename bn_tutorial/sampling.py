@@ -70,11 +70,13 @@ def _expect_to_fit(run, vocabulary):
 
 
 def _draw(run, statistics, n, end, generator):
-    """Draw symbols after contexts of ends: Tensor (n, LONGEST)."""
+    """Draw symbols after contexts of ends, until each row has one: Tensor (n, at most LONGEST)."""
     fan_in, dim = len(run.parameters["hidden.0.weight"]), run.recipe.embedding
     drawn = torch.full((n, block_size := fan_in // dim), end)  # (n, T), grows by one a turn
     for _ in range(LONGEST):
         probabilities = logits(run, drawn[:, -block_size:], statistics).softmax(dim=1)
         following = torch.multinomial(probabilities, 1, generator=generator)  # (n, 1)
         drawn = torch.cat([drawn, following], dim=1)
+        if (drawn[:, block_size:] == end).any(dim=1).all():
+            break
     return drawn[:, block_size:]

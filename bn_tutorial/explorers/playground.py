@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 
 import ipywidgets
 
-from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.explorers._playground_networks import bigram_loss, look_into
 from bn_tutorial.explorers._playground_panels import PlaygroundPanels
@@ -75,10 +74,8 @@ class Playground(Explorer):
         self, dataset: Dataset, *, recipe: Recipe | None = None, state: dict | None = None
     ):
         super().__init__()
-        expect_kind("dataset", dataset, Dataset)
-        expect_kind("recipe", recipe, (Recipe, type(None)))
-        self._dataset, self._recipe = dataset, recipe or RECIPE
-        self._probe, self.bigram = Probe(dataset, 256), bigram_loss(dataset)
+        self._probe = Probe(dataset, recipe, 256)  # which looks at the kinds of both
+        self._dataset, self._recipe, self.bigram = dataset, recipe or RECIPE, bigram_loss(dataset)
         self._trained = None  # what the last complete runs were trained with, and the runs
         self._latest = Latest(self._train)
         self.as_code = ipywidgets.Text(
