@@ -241,7 +241,8 @@ def main():
     arguments = parser.parse_args()
     print(
         "| | key to pixels, ms: median / p95 | to the last picture, ms | times as fast as interact "
-        "| frames/s in a drag | ms after release | first picture, s |\n|---|---|---|---|---|---|---|"
+        "| frames/s in a drag | ms after release | first picture, s |\n"
+        "|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names:

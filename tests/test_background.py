@@ -1,5 +1,7 @@
 """The thread of which only the latest work counts."""
 
+import asyncio
+import signal
 import threading
 import time
 
@@ -54,6 +56,23 @@ def test_stop_ends_the_work():
     latest.stop()
     latest.wait()
     assert not latest.busy
+
+
+def test_in_a_loop_an_interrupt_ends_the_work():
+    async def main():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a kernel between two cells
+        try:
+            latest = Latest(lambda request, outdated: wait_for(outdated))
+            latest.ask("this")
+            await asyncio.sleep(0.01)
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.to_thread(latest.wait)
+            await asyncio.sleep(0.01)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    asyncio.run(main())
 
 
 def test_after_an_error_the_next_request_is_done(monkeypatch):

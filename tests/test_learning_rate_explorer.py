@@ -333,7 +333,11 @@ def until(condition):
 def with_steps(runs, steps):
     """Give the runs as if their recipe had so many steps, so that the explorer trains as many."""
     return [
-        replace(run, recipe=replace(run.recipe, steps=steps), loss=run.loss.repeat(steps)[:steps])
+        replace(
+            run,
+            recipe=replace(run.recipe, steps=steps),
+            loss=run.loss.repeat(steps // 60 + 1)[:steps],
+        )
         for run in runs
         if run.diverged_at is None
     ]
@@ -430,7 +434,7 @@ def test_an_error_in_the_worker_is_told_and_the_explorer_lives_on(dataset, runs,
 
 
 def test_an_error_of_the_drawing_ends_the_training(dataset, runs, monkeypatch):
-    explorer = LearningRateExplorer(dataset, with_steps(runs, 10_000_000))
+    explorer = LearningRateExplorer(dataset, with_steps(runs, 2_000_000))
     explorer.exact.value = 0.37
     until(lambda: explorer.grid.growing)
     with monkeypatch.context() as broken:

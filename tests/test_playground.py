@@ -174,6 +174,18 @@ def test_curves_grow_and_a_move_begins_anew(dataset):
     assert explorer._panels.progress.get_xdata()[1] == 0
 
 
+def test_a_training_that_is_stopped_says_so_and_goes_on_at_the_next_move(dataset):
+    explorer = Playground(dataset, state=SMALL)
+    explorer.state = explorer.read_code("bn.Recipe(steps=3000000, hidden=10)")
+    until(lambda: explorer.numbers.training)
+    explorer.cancel()
+    explorer.wait()
+    assert "plain was stopped after " in explorer.text
+    assert not explorer.numbers.training
+    move(explorer, **explorer.read_code("bn.Recipe(steps=100, hidden=10)"))
+    assert "plain ends at" in explorer.text
+
+
 def test_moves_quicker_than_pictures_do_not_keep_them_away(dataset):
     explorer = Playground(dataset, state=SMALL)
     explorer.state = explorer.read_code("bn.Recipe(steps=3000000, hidden=10)")

@@ -1,10 +1,15 @@
 """Work in the background, of which only the latest counts."""
 
+import asyncio
+import signal
 import threading
+from contextlib import suppress
 
 
 class Latest:
     """A thread that does what was asked for last, and begins anew when something else is.
+
+    Where it was made in an event loop, as in a notebook, the kernel's stop button ends the work.
 
     Parameters
     ----------
@@ -25,7 +30,9 @@ class Latest:
 
     def __init__(self, work):
         self._work, self._lock = work, threading.Lock()
-        self._request = self._thread = None
+        self._request = self._thread = self._loop = None
+        with suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
 
     def ask(self, request):
         """Do this, in place of what is being done."""
@@ -34,6 +41,7 @@ class Latest:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="latest training")
                 self._thread.start()
+                self._heed(lambda *_: self.stop())
 
     def stop(self):
         """End what is being done."""
@@ -44,6 +52,16 @@ class Latest:
     def busy(self):
         """Whether there is something to be done."""
         return self._thread is not None
+
+    @property
+    def stopped(self):
+        """Whether nothing is asked for, so what is being done ends early."""
+        return self._request is None
+
+    def _heed(self, handler):
+        """Let a handler have the interrupts that come between two cells, which a kernel ignores."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(signal.signal, signal.SIGINT, handler)
 
     def wait(self):
         """Wait until all is done."""
@@ -66,6 +84,7 @@ class Latest:
                 self._request = None
             if self._request is None:
                 self._thread = None
+                self._heed(signal.SIG_IGN)
             return self._request
 
     def _is_outdated(self, request):

@@ -125,6 +125,10 @@ class Playground(Explorer):
         """Whether networks are being trained."""
         return self._latest.busy
 
+    def cancel(self):
+        """End the training, and show how far it has come."""
+        self._latest.stop()
+
     def wait(self):
         """Wait until the networks are trained and shown."""
         self._latest.wait()
@@ -139,6 +143,7 @@ class Playground(Explorer):
                 runs = self._sweep(state, progress=_Growing(self, state, outdated))
             if not outdated():
                 self._trained = key, runs
+            if not outdated() or self._latest.stopped:
                 self._put(self._read(state, runs))
 
     def _put(self, numbers):
@@ -190,7 +195,7 @@ class Playground(Explorer):
         """Return what became of each network."""
         state = numbers.state
         told = "; ".join(
-            f"{label} {_end(numbers.networks.get(label), label, state['statistics'])}"
+            f"{label} {_end(numbers.networks.get(label), label, state)}"
             for label in state["networks"]
         )
         return (
@@ -267,13 +272,15 @@ class _Growing:
         self._shown = True
 
 
-def _end(network, label, statistics):
+def _end(network, label, state):
     """Return what became of one network."""
     if network is not None and network.diverged is not None:
         return f"diverges at step {network.diverged:,}"
     if network is None or network.val is None:
         return "is in training"
-    read = f" (read with {statistics} statistics)" if label == "batch norm" else ""
+    if network.done < state["steps"]:
+        return f"was stopped after {network.done:,} steps"
+    read = f" (read with {state['statistics']} statistics)" if label == "batch norm" else ""
     return f"ends at {network.train:.2f} on train, {network.val:.2f} on val{read}"
 
 

@@ -132,6 +132,19 @@ def test_without_its_kernel_it_says_so_and_rests(opened, how):
     assert explorer.caption.inner_text() == explorer.ask("text")
 
 
+def test_the_stop_button_ends_a_training(run_cells):
+    state = {"depth": 10, "batch_size": 512, "steps": 10_000}
+    with run_cells(PREPARE, "explorers.Playground(dataset)") as notebook:
+        (explorer,) = notebook.explorers()
+        notebook.evaluate(f"{explorer.kernel_object}.move({state})")
+        says = "text => document.querySelector('p[role=status]').textContent.includes(text)"
+        notebook.page.wait_for_function(says, arg="plain is in training")
+        notebook.page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel')")
+        notebook.page.wait_for_function(says, arg="plain was stopped after")
+        explorer.settle()
+        assert notebook.errors() == []
+
+
 def test_a_saved_copy_shows_the_last_picture_and_how_to_bring_it_alive(run_cells, open_notebook):
     with run_cells(PREPARE, SHOW) as notebook:
         (explorer,) = notebook.explorers()
