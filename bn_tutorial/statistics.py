@@ -14,7 +14,7 @@ from bn_tutorial.run import Run
 from bn_tutorial.threads import one_blas_thread
 
 CHUNK = 512  # examples that go through a network at once: they stay in the cache
-WEIGHED = 1_024  # batches whose statistics become float64 at once: in whole they take 80 MB
+WEIGHED = 512  # batches whose statistics become float64 at once: in whole they take 80 MB
 KEPT = 2**24  # numbers between two layers that are kept, 128 MB; the rest is computed again
 
 
@@ -150,19 +150,24 @@ def several_running_statistics(
     else:
         n, correction = run.recipe.batch_size, run.recipe.correction
         unbiased = (n - correction) / (n - 1)
-        squares = [_weigh(weights, batches, power=2) for batches in run.batch_std]
+        squares = [_weigh(weights, batches, squared=True) for batches in run.batch_std]
         stds = [np.sqrt(unbiased * square + left) for square in squares]
     means, stds = (map(torch.from_numpy, np.stack(of, axis=1)) for of in (means, stds))  # (M, L, H)
     return [_statistics(run, *both) for both in zip(means, stds, strict=True)]
 
 
-def _weigh(weights, batches, power=1):
-    """Sum up powers of the batches: (M, steps), (steps, H) -> float64 (M, H)."""
-    total, batches = np.zeros((len(weights), batches.shape[1])), batches.numpy()
+def _weigh(weights, batches, *, squared=False):
+    """Sum up the batches, or their squares: (M, steps), (steps, H) -> float64 (M, H)."""
+    batches, total = batches.numpy(), np.zeros((len(weights), batches.shape[1]))
+    room = np.empty((WEIGHED, batches.shape[1]))  # the same for all parts: it stays in the cache
     with one_blas_thread:
         for start in range(0, len(batches), WEIGHED):
             some = slice(start, start + WEIGHED)
-            total += weights[:, some] @ batches[some].astype(float) ** power
+            part = room[: len(batches[some])]
+            part[...] = batches[some]
+            if squared:
+                np.square(part, out=part)
+            total += weights[:, some] @ part
     return total
 
 

@@ -19,6 +19,7 @@ from bn_tutorial.statistics import (
     several_running_statistics,
     weigh_batches,
 )
+from bn_tutorial.threads import one_blas_thread
 
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
 POINTS = 150  # steps at which the running mean is drawn: more corners make too large a picture
@@ -105,13 +106,15 @@ class MomentumExplorer(Explorer):
     def compute(self, state: dict) -> Numbers:
         """Weigh the recorded batches and evaluate. Any momentum from 0 to 1 will do: Numbers."""
         momentum = None if state["average"] == "cumulative" else state["momentum"]
-        statistics = running_statistics(self._run, momentum, track=state["track"])
+        with one_blas_thread:  # once for both: each setting starts a thread
+            statistics = running_statistics(self._run, momentum, track=state["track"])
+            running = evaluate(self._run, self._val, statistics)
         weights, left = weigh_batches(self._steps, momentum)
         return Numbers(
             state=state,
             momentum=momentum,
             statistics=statistics,
-            running=evaluate(self._run, self._val, statistics),
+            running=running,
             tracked=self._track(self._means(state["unit"]), momentum),
             weights=weights.numpy()[-self._ago],
             left=left,
@@ -119,7 +122,7 @@ class MomentumExplorer(Explorer):
 
     def _means(self, unit):
         """Return a unit's mean in every batch: float64 ndarray (steps,)."""
-        return self._run.batch_mean[0][:, unit].double().numpy()
+        return self._run.batch_mean[0].numpy()[:, unit].astype(float)
 
     def _track(self, batches, momentum):
         """Return one unit's running mean at the ends of the blocks: ndarray (blocks,)."""
