@@ -33,7 +33,8 @@ export default {
     const [slider, sliderLabel] = fineSlider();
     let chosen = ["x", 0, 0];
     choose(...chosen);
-    follow.push(() => choose(...chosen));
+    // not while it is being moved: an answer may be of where it was a moment ago
+    follow.push(() => slider.matches(":active, :focus") || choose(...chosen));
     controls();
     const status = make("p", root);
     status.setAttribute("role", "status");
