@@ -93,7 +93,7 @@ def download_chromium():
 @contextmanager
 def jupyter_server(folder):
     """Start JupyterLab on a folder, with settings of its own: yields its port and token."""
-    port, token = _free_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {name: str(Path(home, name.lower())) for name in FOLDERS}
         overrides = Path(environment["JUPYTER_CONFIG_DIR"], "labconfig")
@@ -112,20 +112,22 @@ def jupyter_server(folder):
                 stderr=subprocess.STDOUT,
             )
             try:
-                _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
+                wait_for_server(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
                 yield port, token
             finally:
                 server.terminate()
                 server.wait()
 
 
-def _free_port():
+def free_port():
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _wait_for(url, server, log, seconds=60):
+def wait_for_server(url, server, log=None, seconds=60):
+    """Wait until a server, which is a Popen, answers; or say what stands in its log."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and server.poll() is None:
         try:
@@ -133,8 +135,11 @@ def _wait_for(url, server, log, seconds=60):
             return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
-    log.seek(0)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read().decode()[-2_000:]}")
+    said = ""
+    if log is not None:
+        log.seek(0)
+        said = log.read().decode()[-2_000:]
+    raise RuntimeError(f"JupyterLab did not start:\n{said}")
 
 
 @contextmanager

@@ -16,7 +16,9 @@ export default {
 
     button.type = "submit";
     button.className = "jupyter-button widget-button";
-    form.setAttribute("data-lm-suppress-shortcuts", "true"); // arrow keys are the choices' own
+    for (const element of [...inputs, button]) {
+      element.setAttribute("data-lm-suppress-shortcuts", "true"); // its keys are its own
+    }
     Object.assign(form.style, { color: "var(--jp-content-font-color1, inherit)", margin: "4px" });
     Object.assign(fieldset.style, { border: "1px solid currentColor", padding: "4px 12px 8px" });
     Object.assign(button.style, { display: "block", width: "auto", marginTop: "8px" });
