@@ -47,6 +47,11 @@ export default {
       const given = choices.length ? inputs.find((radio) => radio.checked) : inputs[0];
       model.send({ guess: given?.value ?? "" });
     });
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target === button) return;
+      event.preventDefault(); // JupyterLab keeps forms from doing this by themselves
+      form.requestSubmit();
+    });
     const follow = () => {
       fieldset.disabled = model.get("revealed");
       if (status.textContent !== model.get("text")) status.textContent = model.get("text");

@@ -33,7 +33,7 @@ def test_a_number_is_typed_and_held_against_the_truth(notebook):
     wait_for(page, 0, "You say 3.3 nats")
     notebook.evaluate("number.reveal(17.1)")
     wait_for(page, 0, "17.1")
-    assert page.locator("fieldset").first.is_disabled()
+    page.locator("fieldset:disabled").first.wait_for()
 
 
 def test_a_choice_is_made_by_arrow_keys(notebook):
