@@ -49,6 +49,7 @@ def main():
             ax=ax,
         )
         ax.set_title(f"hidden gain {gain:g}")
+        ax.legend(loc="upper left")
     axes[1].set_ylabel("")
     fig.savefig(PICTURE, dpi=150)
 
