@@ -267,10 +267,14 @@ def plot_final_losses(
     *,
     xlabel: str,
     levels: Mapping[str, float] | None = None,
+    limits: tuple[float, float] | None = None,
     legend: bool = True,
     ax: Axes | None = None,
 ) -> FinalLosses:
     """Draw the final loss over a swept value: the mean of several seeds, with their spread.
+
+    With limits, a mean above them is a mark at the upper edge that no line leads to: where a line
+    crosses the edge would look like a measurement.
 
     Parameters
     ----------
@@ -281,6 +285,8 @@ def plot_final_losses(
     xlabel : str
     levels : dict of str to float, optional
         Horizontal lines to compare with, drawn with their names.
+    limits : tuple of float, optional
+        Of the losses' axis.
     legend : bool
     ax : Axes, optional
 
@@ -288,19 +294,35 @@ def plot_final_losses(
     -------
     FinalLosses
     """
-    ax, errorbars = ax or plt.gca(), {}
+    ax, errorbars, above = ax or plt.gca(), {}, {}
     style = {"marker": "o", "capsize": 3}
     for label, by_seed in losses.items():
         by_seed = np.asarray(by_seed, dtype=float)
         by_seed = np.where(np.isfinite(by_seed), by_seed, np.nan)  # a run that diverged: no mark
         mean = by_seed.mean(axis=0)
         reach = np.clip([mean - by_seed.min(axis=0), by_seed.max(axis=0) - mean], 0, None)
+        if limits:
+            above[label] = np.asarray(values)[mean > limits[1]]
+            mean = np.where(mean > limits[1], np.nan, mean)
         errorbars[label] = ax.errorbar(values, mean, reach, label=label, **style, **_look(label))
     _draw_levels(ax, levels)
     ax.set(xscale="log", xlabel=xlabel, ylabel="loss (nats)")
+    if limits:
+        ax.set_ylim(limits)
+        _mark_above(ax, above)
     if legend:
         ax.legend()
     return FinalLosses(ax, errorbars)
+
+
+def _mark_above(ax, above):
+    """Put marks under the upper edge, a smaller one in a larger where two fall together."""
+    top = ax.get_ylim()[1]
+    for (label, values), size in zip(above.items(), np.linspace(14, 7, len(above)), strict=True):
+        look = _look(label) | {"linestyle": "none", "marker": 6, "clip_on": False}
+        ax.plot(values, [top] * len(values), markersize=size, **look)
+    if any(len(values) for values in above.values()):
+        ax.plot([], [], color="black", linestyle="none", marker=6, label="off the picture")
 
 
 def _draw_levels(ax, levels):

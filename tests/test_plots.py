@@ -254,6 +254,27 @@ def test_final_losses_may_be_the_same_for_all_seeds(ax):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), values)
 
 
+def test_final_losses_above_the_limits_are_marked_at_the_edge_and_no_line_leads_there(ax):
+    losses = {"plain": [[2.5, 9.0, 3.0]], "batch norm": [[2.0, 3.9, 9.0]]}
+    limits = {"limits": (1.9, 4.0), "xlabel": "rate", "ax": ax}
+    drawn = plots.plot_final_losses([0.1, 1, 10], losses, **limits)
+    lines = [drawn.errorbars[label][0].get_ydata() for label in losses]
+    np.testing.assert_array_equal(lines, [[2.5, np.nan, 3.0], [2.0, 3.9, np.nan]])
+    marks = [line for line in ax.lines if line.get_marker() == 6 and len(line.get_xdata())]
+    assert [line.get_xydata().tolist() for line in marks] == [[[1, 4.0]], [[10, 4.0]]]
+    for mark, label in zip(marks, losses, strict=True):
+        assert same_color(mark.get_color(), plots.LOOK[label]["color"])
+        assert mark.get_linestyle() == "None"
+    assert marks[0].get_markersize() > marks[1].get_markersize()  # where they fall together
+    assert ax.get_ylim() == (1.9, 4.0)
+    assert legend(ax) == ["off the picture", "plain", "batch norm"]
+
+
+def test_final_losses_within_the_limits_need_no_mark(ax):
+    plots.plot_final_losses([1, 2], FINAL, xlabel="rate", limits=(1, 5), ax=ax)
+    assert legend(ax) == ["batch norm"]
+
+
 @pytest.mark.parametrize("diverged", [float("nan"), float("inf")])
 def test_final_losses_leave_out_what_diverged(ax, diverged):
     losses = torch.tensor([[2.0, diverged], [3.0, 4.0]])

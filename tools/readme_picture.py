@@ -45,9 +45,11 @@ def main():
             losses,
             xlabel="learning rate",
             levels={"uniform": math.log(len(dataset.vocabulary))},
+            limits=(2.3, 6),
             ax=ax,
         )
-        ax.set(title=f"hidden gain {gain:g}", ylim=(2.3, 6))
+        ax.set_title(f"hidden gain {gain:g}")
+        ax.legend(loc="upper left")
     axes[1].set_ylabel("")
     fig.savefig(PICTURE, dpi=150)
 
