@@ -61,6 +61,11 @@ CALLS = {
     "DepthExplorer": "explorers.DepthExplorer(dataset)",
     "BatchSizeExplorer": "explorers.BatchSizeExplorer(runs, dataset)",
     "Playground": "explorers.Playground(dataset)",
+    "MapExplorer": """explorers.MapExplorer(
+    [0.01 * 4**i for i in range(7)], [0.04, 0.2, 1, 5, 25],
+    {"plain": [[3.0] * 7] * 5, "batch norm": [[2.6] * 7] * 5}, level=3.33)""",
+    "SpiralExplorer": "explorers.SpiralExplorer()",
+    "OrderExplorer": "explorers.OrderExplorer(run, dataset)",
 }
 RUNS = {
     "LearningRateExplorer": """bn.sweep(

@@ -4,12 +4,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 import bn_tutorial as bn
 from bn_tutorial import explorers
 from bn_tutorial.explorers import batch_mates
 from bn_tutorial.explorers.activation import DRAWN, FAN_IN_6, HIDDEN_GAINS, OUTPUT_GAINS
 from bn_tutorial.explorers.depth import GAINS, KAIMING
 from bn_tutorial.explorers.momentum import MOMENTA
+from bn_tutorial.explorers.order import PERCENT
+from bn_tutorial.explorers.spiral import LENGTHS, RATES, SHOWN
 
 NORMS = ["plain", "batch norm", "layer norm"]
 DEPTHS = [*range(1, 11)]
@@ -104,6 +108,22 @@ def learning_rate(dataset):
     return lambda state=None: explorers.LearningRateExplorer(dataset, runs, state=state)
 
 
+def the_map(dataset):
+    losses = {"plain": np.arange(2.4, 3.8, 0.1)[:12], "batch norm": np.linspace(40, 2.5, 12)}
+    losses = {label: values.reshape(3, 4) for label, values in losses.items()}
+    rates, gains = [0.01, 0.1, 1, 10], [0.2, 1, 5]
+    return lambda state=None: explorers.MapExplorer(rates, gains, losses, level=3.33, state=state)
+
+
+def spiral(dataset):
+    return lambda state=None: explorers.SpiralExplorer(state=state)
+
+
+def order(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL))
+    return lambda state=None: explorers.OrderExplorer(run, dataset, state=state)
+
+
 def mates_figures(explorer):
     symbol, after = explorer._targets[explorer.state["example"]], explorer.numbers.after
     return {
@@ -123,6 +143,12 @@ def depth_figures(explorer):
 def activation_figures(explorer):
     numbers = explorer.numbers
     return {"saturated": numbers.saturated[numbers.layer], "loss": numbers.loss}
+
+
+def spiral_figures(explorer):
+    numbers = explorer.numbers
+    lengths, effective = numbers.lengths[numbers.shown], numbers.effective[numbers.shown]
+    return {"grown_to": lengths, "effective_rate": effective, "turned": numbers.turned}
 
 
 SEED = {"norm": "plain", "depth": 1, "layer": 0, "hidden_gain": 1.0, "output_gain": 1.0}
@@ -269,5 +295,41 @@ KINDS = {
         figures=lambda e: {k.replace(" ", "_"): loss for k, loss in e.numbers.picked.items()},
         size=(900, 380),
         clickable=(1,),
+    ),
+    "map": Kind(
+        the_map,
+        values={"learning_rate": [0.01, 0.1, 1.0, 10.0], "hidden_gain": [0.2, 1.0, 5.0]},
+        start={"learning_rate": 1.0, "hidden_gain": 1.0},
+        presets={
+            "best of plain": {"learning_rate": 0.01, "hidden_gain": 0.2},
+            "best of batch norm": {"learning_rate": 10.0, "hidden_gain": 5.0},
+        },
+        figures=lambda e: {k.replace(" ", "_"): loss for k, loss in e.numbers.losses.items()},
+        size=(970, 380),
+        clickable=(0, 1),
+    ),
+    "spiral": Kind(
+        spiral,
+        values={"learning_rate": RATES, "steps": SHOWN, "length": LENGTHS},
+        start={"learning_rate": 0.32, "steps": 200, "length": 1.0},
+        presets={
+            "one step too large": {"learning_rate": 2.56, "length": 0.25, "steps": 1},
+            "and all after it": {"learning_rate": 2.56, "length": 0.25, "steps": 200},
+            "too long to turn": {"learning_rate": 0.08, "length": 4.0, "steps": 200},
+            "rate 0.16, length 1": {"learning_rate": 0.16, "length": 1.0, "steps": 200},
+            "rate 0.64, length 2": {"learning_rate": 0.64, "length": 2.0, "steps": 200},
+        },
+        figures=spiral_figures,
+        size=(900, 420),
+        full={"learning_rate", "steps", "length"},  # each rate has limits of its own
+        busy={"steps": 50},
+    ),
+    "order": Kind(
+        order,
+        values={"percent": PERCENT, "sorted_by": ["last symbol", "target"]},
+        start={"percent": 0, "sorted_by": "last symbol"},
+        presets={"shuffled": {"percent": 0}, "half": {"percent": 50}, "sorted": {"percent": 100}},
+        figures=lambda e: {"own": e.numbers.mean, "calibrated": e.level},
+        size=(960, 380),
     ),
 }

@@ -8,8 +8,11 @@ from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.depth import DepthExplorer
 from bn_tutorial.explorers.guess import Guess, guesses
 from bn_tutorial.explorers.learning_rate import RATES, LearningRateExplorer
+from bn_tutorial.explorers.map import MapExplorer
 from bn_tutorial.explorers.momentum import MomentumExplorer
+from bn_tutorial.explorers.order import OrderExplorer
 from bn_tutorial.explorers.playground import Playground
+from bn_tutorial.explorers.spiral import SpiralExplorer
 
 __all__ = [
     "RATES",
@@ -21,7 +24,10 @@ __all__ = [
     "DepthExplorer",
     "Guess",
     "LearningRateExplorer",
+    "MapExplorer",
     "MomentumExplorer",
+    "OrderExplorer",
     "Playground",
+    "SpiralExplorer",
     "guesses",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 import ipywidgets
 
+from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.explorers._playground_networks import bigram_loss, look_into
 from bn_tutorial.explorers._playground_panels import PlaygroundPanels
@@ -84,13 +85,20 @@ class Playground(Explorer):
         self.as_code.style.description_width = "60px"
         controls = _make_controls()
         self._fields = [f.name for f in fields(Recipe) if f.name in controls]
-        for name, value in (state or {}).items():
-            if name in self._fields:
-                offer(controls[name], value)
         presets = {name: DEFAULT | part for name, part in PRESETS.items()}
         extras, size = [self.as_code], (10, 5.6)
         self.set_up(controls, presets=presets, extras=extras, state=state, size=size)
         self.as_code.observe(self._pasted, "value")
+
+    def _set_controls(self, state):
+        """Set controls, and give what a slider lacks a position, if a recipe may have it."""
+        expect_kind("state", state, dict)
+        values = {name: value for name, value in state.items() if name in self._fields}
+        self._recipe_of(values)  # it refuses bad ones
+        with self._unnoticed():
+            for name, value in values.items():
+                offer(self.controls[name], value)
+        super()._set_controls(state)
 
     # training
 
@@ -242,11 +250,7 @@ class Playground(Explorer):
         recipe = self._recipe_of(values)  # it refuses bad values
         part = {name: getattr(recipe, name) for name in self._fields}
         default = {name: value for name, value in DEFAULT.items() if name not in values}
-        part |= {name: value for name, value in default.items() if name in self._fields}
-        with self._unnoticed():
-            for name, value in part.items():
-                offer(self.controls[name], value)
-        return part
+        return part | {name: value for name, value in default.items() if name in self._fields}
 
 
 class _Growing:
