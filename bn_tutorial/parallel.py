@@ -37,7 +37,7 @@ class Watch:
     """
 
     def __init__(self, total):
-        self.total, self.done, self.stop, self.asked = total, 0, False, True
+        self.total, self.done, self.stop, self.asked = total, 0, False, False
         self.loss = self.run = self.compiling_since = None
 
     def show(self, loss, make_run):
@@ -93,15 +93,19 @@ def run_jobs(function, items, totals, *, threads=1, executor=None, progress=Fals
     if executor is not None:
         return _run(partial(_call_elsewhere, function, os.getpid()), work, executor, progress)
     with Threads(min(threads, len(work))) as pool:
-        end = partial(_end, work, pool)
+        ending = threading.Event()
+        end = partial(_end, work, pool, ending)
         atexit.register(end)  # a daemon thread cut off in torch's code would abort the process
         try:
             return _run(function, work, pool, progress)
         finally:
             atexit.unregister(end)
+            if ending.is_set():  # so this is one: it may touch no tensor any more
+                threading.Event().wait()
 
 
-def _end(work, pool):
+def _end(work, pool, ending):
+    ending.set()
     _stop(work)
     pool.shutdown()
 

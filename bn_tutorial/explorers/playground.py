@@ -267,10 +267,10 @@ class _Growing:
             return
         runs = zip(self._state["networks"], [watch.run for watch in watches], strict=True)
         runs = {label: run for label, run in runs if run is not None}
-        if not runs:
-            return
         for watch in watches:
             watch.asked = True
+        if not runs:
+            return
         playground = self._playground
         playground._put(playground._read(self._state, runs, training=True))
         self._shown = True
