@@ -1,7 +1,10 @@
 """Networks that train anew at every move, side by side."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 
 import ipywidgets
 
@@ -24,6 +27,7 @@ NETWORKS = {
     "batch norm and layer norm": ("batch norm", "layer norm"),
     "all three": ("plain", "batch norm", "layer norm"),
 }
+PAUSE = 0.1  # seconds before the first picture of curves that grow, and between two
 STEP_COUNTS = (100, 300, 1_000, 3_000, 10_000)
 RATES = [float(f"{10 ** (i / 12):.3g}") for i in range(-36, 19)]  # 0.001 to 31.6
 GAINS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.68, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -144,15 +148,16 @@ class Playground(Explorer):
     def _train(self, state, outdated):
         """Train and show, in a thread of its own."""
         with suppress(Exception), self._told_to_the_reader():
-            key = self._trained_with(state)
+            key, growing = self._trained_with(state), _Growing(self, state, outdated)
             if self._trained is not None and self._trained[0] == key:
                 runs = self._trained[1]
             else:
-                runs = self._sweep(state, progress=_Growing(self, state, outdated))
+                runs = self._sweep(state, progress=growing)
             if not outdated():
                 self._trained = key, runs
-            if not outdated() or self._latest.stopped:
-                self._put(self._read(state, runs))
+            left = outdated() and not self._latest.stopped  # something else is asked for
+            if not left or not growing.shown:
+                self._put(self._read(state, runs, training=left))
 
     def _put(self, numbers):
         with LOCK:
@@ -165,10 +170,9 @@ class Playground(Explorer):
 
     def _read(self, state, runs, training=False):
         """Read what runs have come to, of complete ones the losses and words too: Numbers."""
-        networks = {
-            label: look_into(self._dataset, self._probe, state, run, complete=not training)
-            for label, run in runs.items()
-        }
+        look = partial(look_into, self._dataset, self._probe, state, complete=not training)
+        with ThreadPoolExecutor(len(runs)) as pool:
+            networks = dict(zip(runs, pool.map(look, runs.values()), strict=True))
         return Numbers(state=state, networks=networks, training=training)
 
     # drawing
@@ -254,26 +258,33 @@ class Playground(Explorer):
 
 
 class _Growing:
-    """Shows runs while they are trained, and ends them where something else is asked for."""
+    """Shows runs while they are trained, and ends them where something else is asked for.
+
+    Attributes
+    ----------
+    shown : bool
+        Whether it has: a short training is shown when it is complete.
+    """
 
     def __init__(self, playground, state, outdated):
         self._playground, self._state, self._outdated = playground, state, outdated
-        self._shown = False
+        self.shown, self._due = False, time.monotonic() + PAUSE
 
     def __call__(self, watches):
-        if self._outdated() and self._shown:
+        if self._outdated() and self.shown:
             for watch in watches:
                 watch.stop = True
-            return
+        elif time.monotonic() > self._due:
+            self._show(watches)
+
+    def _show(self, watches):
         runs = zip(self._state["networks"], [watch.run for watch in watches], strict=True)
         runs = {label: run for label, run in runs if run is not None}
         for watch in watches:
             watch.asked = True
-        if not runs:
-            return
-        playground = self._playground
-        playground._put(playground._read(self._state, runs, training=True))
-        self._shown = True
+        if runs:
+            self._playground._put(self._playground._read(self._state, runs, training=True))
+            self.shown, self._due = True, time.monotonic() + PAUSE
 
 
 def _end(network, label, state):
