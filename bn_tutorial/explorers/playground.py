@@ -27,7 +27,7 @@ NETWORKS = {
     "batch norm and layer norm": ("batch norm", "layer norm"),
     "all three": ("plain", "batch norm", "layer norm"),
 }
-PAUSE = 0.1  # seconds before the first picture of curves that grow, and between two
+PAUSE = 0.06  # seconds before the first picture of curves that grow, and between two
 STEP_COUNTS = (100, 300, 1_000, 3_000, 10_000)
 RATES = [float(f"{10 ** (i / 12):.3g}") for i in range(-36, 19)]  # 0.001 to 31.6
 GAINS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.68, 1.0, 2.0, 5.0, 10.0, 20.0)
