@@ -297,10 +297,7 @@ def plot_final_losses(
     ax, errorbars, above = ax or plt.gca(), {}, {}
     style = {"marker": "o", "capsize": 3}
     for label, by_seed in losses.items():
-        by_seed = np.asarray(by_seed, dtype=float)
-        by_seed = np.where(np.isfinite(by_seed), by_seed, np.nan)  # a run that diverged: no mark
-        mean = by_seed.mean(axis=0)
-        reach = np.clip([mean - by_seed.min(axis=0), by_seed.max(axis=0) - mean], 0, None)
+        mean, reach = _over_seeds(np.asarray(by_seed, dtype=float))
         if limits:
             above[label] = np.asarray(values)[mean > limits[1]]
             mean = np.where(mean > limits[1], np.nan, mean)
@@ -313,6 +310,13 @@ def plot_final_losses(
     if legend:
         ax.legend()
     return FinalLosses(ax, errorbars)
+
+
+def _over_seeds(by_seed):
+    """(seeds, values) -> mean (values,) and how far down and up the seeds reach (2, values)."""
+    by_seed = np.where(np.isfinite(by_seed), by_seed, np.nan)  # a run that diverged: no mark
+    mean = by_seed.mean(axis=0)
+    return mean, np.clip([mean - by_seed.min(axis=0), by_seed.max(axis=0) - mean], 0, None)
 
 
 def _mark_above(ax, above):

@@ -115,15 +115,9 @@ class LearningRateExplorer(Explorer):
             "hidden_gain": choice("hidden gain", {f"{gain:g}": gain for gain in gains}),
         }
         controls["hidden_gain"].value = _nearest(gains, 1)
-        extras = self._make_extras()
-        self.set_up(
-            controls,
-            flip="learning_rate",
-            presets=_presets(rates),
-            extras=extras,
-            state=state,
-            size=(9, 3.8),
-        )
+        extras, presets = self._make_extras(), _presets(rates)
+        more = {"presets": presets, "extras": extras, "state": state}
+        self.set_up(controls, flip="learning_rate", size=(9, 3.8), **more)
         self.exact.observe(self._typed, "value")
         self._show_buttons()
         if runs is None:
