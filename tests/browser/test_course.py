@@ -7,6 +7,7 @@ from tools.run_notebooks import course
 
 MOST_BYTES = 48 * 1024  # of a message
 BACKLOG = 250  # ms from the release of a dragged slider to the last picture
+GROWN = 1_500  # ms, where it is the picture of networks trained to the end
 TRIES = 3  # for that time, on a machine that does other things too
 
 
@@ -84,10 +85,10 @@ def test_a_drag_ends_on_its_last_value_and_never_blanks_the_picture(explorers):
             explorer.settle()
             seen = explorer.page.evaluate("() => seen")
             assert all(frame["source"] for frame in seen)
-            assert len({frame["source"] for frame in seen}) > 5
+            assert len({frame["source"] for frame in seen}) > (2 if explorer.grows else 5)
             backlogs.append(seen[-1]["time"] - times["end"])
             assert explorer.caption.inner_text() == explorer.ask("text")
-        assert min(backlogs) <= BACKLOG, backlogs
+        assert min(backlogs) <= (GROWN if explorer.grows else BACKLOG), backlogs
         assert explorer.ask("draws") == draws
         explorer.page.evaluate("() => { watching = null }")
 
