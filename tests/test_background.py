@@ -5,7 +5,10 @@ import signal
 import threading
 import time
 
-from bn_tutorial.explorers.background import Latest
+import pytest
+
+from bn_tutorial.explorers.background import Growing, Latest
+from bn_tutorial.parallel import Watch
 
 PATIENCE = 60
 
@@ -58,21 +61,37 @@ def test_stop_ends_the_work():
     assert not latest.busy
 
 
-def test_in_a_loop_an_interrupt_ends_the_work():
+@pytest.mark.parametrize("several", [1, 2])
+def test_in_a_loop_an_interrupt_ends_all_work_and_is_then_what_it_was(several):
     async def main():
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a kernel between two cells
+        before = signal.signal(signal.SIGINT, as_it_was := lambda *_: None)
         try:
-            latest = Latest(lambda request, outdated: wait_for(outdated))
-            latest.ask("this")
+            working = [Latest(lambda _, outdated: wait_for(outdated)) for _ in range(several)]
+            for latest in working:
+                latest.ask("this")
             await asyncio.sleep(0.01)
             signal.raise_signal(signal.SIGINT)
-            await asyncio.to_thread(latest.wait)
-            await asyncio.sleep(0.01)
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            for latest in working:
+                await asyncio.to_thread(latest.wait)
+                await asyncio.sleep(0.01)
+            assert signal.getsignal(signal.SIGINT) is as_it_was
         finally:
             signal.signal(signal.SIGINT, before)
 
     asyncio.run(main())
+
+
+def test_a_training_is_shown_once_before_it_is_ended():
+    calls, outdated = [], [True]
+    growing = Growing(
+        lambda: outdated[0], lambda watches: calls.append(watches) or len(calls) > 1, 0
+    )
+    watch = Watch(10)
+    for expected in (1, 2):  # nothing to show at first
+        growing([watch])
+        assert (len(calls), watch.stop) == (expected, False)
+    growing([watch])
+    assert (len(calls), watch.stop) == (2, True)
 
 
 def test_after_an_error_the_next_request_is_done(monkeypatch):

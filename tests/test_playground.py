@@ -112,6 +112,8 @@ def test_what_goes_on_inside_is_the_batch_sent_through(dataset, here, layer):
     np.testing.assert_allclose(network.out, plots.bin_shares(out, limits=(-1, 1))[0], atol=2e-4)
     np.testing.assert_allclose(network.into, plots.bin_shares(into, limits=(-5, 5))[0], atol=2e-4)
     assert network.saturated == pytest.approx((out.abs() > 0.97).float().mean().item())
+    told = here._panels.networks["batch norm"].saturated.get_text()
+    assert told == f"{network.saturated:.0%} saturated"
     flow = diagnostics.gradient_flow(snapshot)
     np.testing.assert_allclose(network.gradient, [flow[f"tanh.{i}"] for i in range(3)], rtol=1e-3)
     ratio = diagnostics.update_to_data(snapshot, 0.1)
@@ -144,6 +146,15 @@ def test_a_diverged_network_says_so_with_the_step(here):
     assert "plain diverges at step 1; batch norm diverges at step 1" in here.text
     assert here.numbers.networks["plain"].val is None
     assert here._panels.networks["plain"].cross.get_xdata() == [1]
+
+
+def test_a_network_without_a_step_is_shown_as_drawn(dataset, here):
+    move(here, **here.read_code("bn.Recipe(steps=0, hidden=10)"))
+    run = bn.train(dataset, replace(here.recipe(here.state), norm=None))
+    network = here.numbers.networks["plain"]
+    assert here.error is None
+    assert network.val == pytest.approx(bn.evaluate(run, dataset.val))
+    assert len(network.losses) == 0
 
 
 def test_what_only_reads_trains_nothing_anew(here, monkeypatch):
@@ -214,12 +225,12 @@ def test_200_restarts_leave_one_thread_and_no_memory(dataset):
         if number in (50, 199):
             gc.collect()
             sizes.append(sum(1 for thing in gc.get_objects() if type(thing) is torch.Tensor))
-    named = [t for t in threading.enumerate() if t.name == "latest training"]
+    named = [t for t in threading.enumerate() if t.name == "latest work"]
     assert len(named) == 1
     explorer.state = explorer.read_code("bn.Recipe(steps=100, hidden=10)")
     explorer.wait()
     assert sizes[1] <= sizes[0] + 100
-    assert not [t for t in threading.enumerate() if t.name == "latest training"]
+    assert not [t for t in threading.enumerate() if t.name == "latest work"]
 
 
 def test_an_error_in_training_reaches_the_reader_and_the_next_move_works(here, monkeypatch):

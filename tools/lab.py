@@ -280,11 +280,6 @@ class Explorer:
             if not self.ask("busy"):
                 return
 
-    @property
-    def grows(self):
-        """Whether its picture grows while networks are trained at a move."""
-        return self.ask("__class__.__name__") == "Playground"
-
 
 if __name__ == "__main__":
     sys.exit(download_chromium())

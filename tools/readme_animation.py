@@ -25,7 +25,7 @@ explorers.Playground(bn.Dataset.from_words(bn.load_words()))
 # keys on the learning rate's slider, and buttons; then frames to look at what comes of it
 STORY = [
     *[("ArrowRight", 2)] * 14,  # from 0.1 to 1.5
-    *[("ArrowRight", 4)] * 6,
+    *[("ArrowRight", 6)] * 4,  # to 3.16
     ("a bad start", 12),
     ("ten layers", 20),
     ("the seed's recipe", 12),

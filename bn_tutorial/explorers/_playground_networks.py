@@ -17,12 +17,11 @@ LIMITS = {"into": (-5, 5), "out": (-1, 1)}  # of the histograms
 POINTS = 100  # of a smoothed curve
 WORDS = 4
 ADDED = 0.5  # to the counts of pairs, as notebook 01 finds best
-NOTHING = {name: np.full(1, math.nan) for name in ("into", "out", "gradient", "updates")}
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """One network, as far as it has come.
+    """One network, as far as it has come. Of one that diverged there are the losses alone.
 
     Attributes
     ----------
@@ -41,18 +40,18 @@ class Network:
         ratio of an update to the weights.
     train, val : float or None
         Losses at the end of the training, in nats.
-    words : list of str
+    words : tuple of str
     """
 
     steps: np.ndarray
     losses: np.ndarray
     done: int
     diverged: int | None
-    into: np.ndarray
-    out: np.ndarray
-    saturated: float
-    gradient: np.ndarray
-    updates: np.ndarray
+    into: np.ndarray | None = None
+    out: np.ndarray | None = None
+    saturated: float | None = None
+    gradient: np.ndarray | None = None
+    updates: np.ndarray | None = None
     train: float | None = None
     val: float | None = None
     words: tuple[str, ...] = ()
@@ -76,13 +75,12 @@ def look_into(dataset, probe_batch, state, run, *, complete):
     """
     window = max(1, run.recipe.steps // POINTS) if state["curve"] == "smoothed" else 1
     steps, losses = smooth(run.loss, window)
-    inside, ends = NOTHING | {"saturated": math.nan}, {}
+    more = {}
     if run.diverged_at is None:
         with np.errstate(all="ignore"):
-            inside = _inside(probe_batch, state["layer"], run)
-            ends = _ends(dataset, state, run) if complete else {}
-    curve = {"steps": steps.numpy(), "losses": losses.numpy()}
-    return Network(**curve, done=len(run.loss), diverged=run.diverged_at, **inside, **ends)
+            more |= _inside(probe_batch, state["layer"], run)
+            more |= _ends(dataset, state, run) if complete else {}
+    return Network(steps.numpy(), losses.numpy(), len(run.loss), run.diverged_at, **more)
 
 
 def _inside(probe_batch, layer, run):
@@ -93,8 +91,7 @@ def _inside(probe_batch, layer, run):
     out = snapshot.outputs[f"tanh.{layer}"]
     into = snapshot.outputs[names[names.index(f"tanh.{layer}") - 1]]
     gradients = [snapshot.output_gradients[f"tanh.{i}"] for i in range(depth)]
-    rate = run.recipe.learning_rates()[-1]
-    updates = update_to_data(snapshot, rate)
+    updates = update_to_data(snapshot, run.recipe.learning_rate)
     return {
         "into": plots.bin_shares(into, limits=LIMITS["into"])[0],
         "out": plots.bin_shares(out, limits=LIMITS["out"])[0],

@@ -79,7 +79,7 @@ class PlaygroundPanels:
         loss, (low, high) = self.axes["loss"], LOSSES[scale]
         handles = [self.networks[label].curve for label in labels]
         loss.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=9)
-        loss.set(yscale=scale, ylim=(low, high), xlim=(0, steps))
+        loss.set(yscale=scale, ylim=(low, high), xlim=(0, max(1, steps)))
         ticks = [t for t in (2, 2.5, 3, 4, 5, 7, 10, 20) if low <= t <= high]
         loss.set_yticks(ticks, [f"{t:g}" for t in ticks])
         loss.minorticks_off()
@@ -112,7 +112,7 @@ class NetworkArtists:
     panels : dict of str to Line2D
         Of what goes on inside, by name of the panel.
     train, val : Line2D
-    number, words : Text
+    saturated, number, words : Text
     artists : list
     """
 
@@ -132,16 +132,19 @@ class NetworkArtists:
         (self.train,) = axes["ends"].plot([], [], markerfacecolor="white", **dot)
         (self.val,) = axes["ends"].plot([], [], **dot)
         self.number = axes["ends"].text(0, 0, "", ha="center", va="bottom", fontsize=9, **color)
+        place = {"transform": axes["out"].transAxes, "ha": "center", "fontsize": 9}
+        self.saturated = axes["out"].text(0.5, 0, "", **place, **color)
         self.words = axes["words"].text(0, 0, "", va="top", fontsize=9, **color)
         self._lines = [self.curve, self.cross, *self.panels.values(), self.train, self.val]
-        self.artists = [*self._lines, self.number, self.words]
+        self._texts = [self.saturated, self.number, self.words]
+        self.artists = [*self._lines, *self._texts]
 
     def clear(self):
         """Show nothing."""
         for line in self._lines:
             line.set_data([], [])
-        self.number.set_text("")
-        self.words.set_text("")
+        for text in self._texts:
+            text.set_text("")
 
     def show(self, network, place, top):
         """Show a network, which is one of several, and where the losses' axis ends."""
@@ -153,6 +156,8 @@ class NetworkArtists:
             shares = getattr(network, name)
             edges = np.linspace(*LIMITS[name], len(shares) + 1)
             self.panels[name].set_data(np.repeat(edges, 2)[1:-1], np.repeat(shares, 2))
+        self.saturated.set_text(f"{network.saturated:.0%} saturated")
+        self.saturated.set_y(0.88 - 0.1 * place)
         layers = np.arange(1, len(network.gradient) + 1)
         self.panels["gradient"].set_data(layers, np.clip(network.gradient, *GRADIENTS))
         self.panels["updates"].set_data(layers, np.clip(network.updates, *UPDATES))

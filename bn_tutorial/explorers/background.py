@@ -1,9 +1,13 @@
-"""Work in the background, of which only the latest counts."""
+"""Work in the background, of which only the latest counts, and trainings that show themselves."""
 
 import asyncio
 import signal
 import threading
+import time
 from contextlib import suppress
+
+_working = []  # in an event loop, where the stop button ends them; touched in the loop alone
+_before = signal.SIG_IGN  # what became of an interrupt before them
 
 
 class Latest:
@@ -31,17 +35,18 @@ class Latest:
     def __init__(self, work):
         self._work, self._lock = work, threading.Lock()
         self._request = self._thread = self._loop = None
-        with suppress(RuntimeError):
-            self._loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():  # others get no signals
+            with suppress(RuntimeError):
+                self._loop = asyncio.get_running_loop()
 
     def ask(self, request):
         """Do this, in place of what is being done."""
         with self._lock:
             self._request = request
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="latest training")
+                self._thread = threading.Thread(target=self._run, name="latest work")
                 self._thread.start()
-                self._heed(lambda *_: self.stop())
+                self._in_loop(_heed)
 
     def stop(self):
         """End what is being done."""
@@ -58,10 +63,9 @@ class Latest:
         """Whether nothing is asked for, so what is being done ends early."""
         return self._request is None
 
-    def _heed(self, handler):
-        """Let a handler have the interrupts that come between two cells, which a kernel ignores."""
+    def _in_loop(self, function):
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(signal.signal, signal.SIGINT, handler)
+            self._loop.call_soon_threadsafe(function, self)
 
     def wait(self):
         """Wait until all is done."""
@@ -84,8 +88,57 @@ class Latest:
                 self._request = None
             if self._request is None:
                 self._thread = None
-                self._heed(signal.SIG_IGN)
+                self._in_loop(_leave)
             return self._request
 
     def _is_outdated(self, request):
         return self._request is not request or not threading.main_thread().is_alive()
+
+
+def _heed(latest):
+    """Let an interrupt that comes between two cells, which a kernel ignores, end the work."""
+    global _before
+    if not _working:
+        _before = signal.signal(signal.SIGINT, _stop_all)
+    _working.append(latest)
+
+
+def _leave(latest):
+    if latest in _working:
+        _working.remove(latest)
+    if not _working and signal.getsignal(signal.SIGINT) is _stop_all:
+        signal.signal(signal.SIGINT, _before)
+
+
+def _stop_all(_signal, _frame):
+    for latest in _working:
+        latest.stop()
+
+
+class Growing:
+    """What a training calls with its watches: shows from time to time how far it has come.
+
+    Parameters
+    ----------
+    outdated : callable
+        Whether to end the training: once it has been shown.
+    show : callable
+        Called with the watches; returns whether there was anything to show.
+    pause : float
+        Seconds before the first picture, and between two.
+
+    Attributes
+    ----------
+    shown : bool
+    """
+
+    def __init__(self, outdated, show, pause):
+        self._outdated, self._show, self._pause = outdated, show, pause
+        self.shown, self._due = False, time.monotonic() + pause
+
+    def __call__(self, watches):
+        if self._outdated() and self.shown:
+            for watch in watches:
+                watch.stop = True
+        elif time.monotonic() > self._due and self._show(watches):
+            self.shown, self._due = True, time.monotonic() + self._pause

@@ -55,6 +55,7 @@ class Explorer(ipywidgets.VBox):
     """
 
     state = State()
+    grows = False  # whether its picture does, while networks are trained at a move
 
     def set_up(
         self,
@@ -180,11 +181,7 @@ class Explorer(ipywidgets.VBox):
             return self.describe(self.numbers)
 
     draws = property(lambda self: self._renderer.draws)
-
-    @property
-    def busy(self):
-        """Whether there is anything being done in the background."""
-        return self.drawing
+    busy = property(lambda self: self.drawing)  # or at anything else in the background
 
     # a move
 

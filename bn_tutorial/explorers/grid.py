@@ -1,12 +1,12 @@
 """A grid of runs, with batch norm and without: what is there, and what is still to be trained."""
 
 import math
-import time
 from itertools import product
 
 import numpy as np
 
 from bn_tutorial.explorers import probe
+from bn_tutorial.explorers.background import Growing
 from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.explorers.runs import check_alike, list_runs, values_of
 from bn_tutorial.training import sweep
@@ -98,22 +98,17 @@ class Grid:
             Called with the steps done from time to time, and with the lock.
         """
         keys = [(rate, gain, norm, seed) for rate in rates for norm in norms]
-        pause, due = PAUSE if len(rates) == 1 else LONG_PAUSE, 0.0
 
         def look(watches):
-            nonlocal due
-            for watch in watches:
-                watch.stop = watch.stop or outdated()
-            if time.monotonic() < due:
-                return
             losses = zip(keys, [watch.loss for watch in watches], strict=True)
             with LOCK:
                 self.growing = {key: loss.copy() for key, loss in losses if loss is not None}
                 show(sum(watch.done for watch in watches))
-            due = time.monotonic() + pause
+            return True
 
+        growing = Growing(outdated, look, PAUSE if len(rates) == 1 else LONG_PAUSE)
         values = {"learning_rate": rates, "hidden_gain": [gain], "norm": norms, "seed": [seed]}
-        runs = sweep(dataset, self.recipe, progress=look, **values)
+        runs = sweep(dataset, self.recipe, progress=growing, **values)
         with LOCK:
             self.growing = {}
             for run in runs:

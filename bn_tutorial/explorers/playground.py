@@ -1,6 +1,5 @@
 """Networks that train anew at every move, side by side."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -13,7 +12,7 @@ from bn_tutorial.data import Dataset
 from bn_tutorial.explorers._playground_networks import bigram_loss, look_into
 from bn_tutorial.explorers._playground_panels import PlaygroundPanels
 from bn_tutorial.explorers.as_code import arguments_of, code_of
-from bn_tutorial.explorers.background import Latest
+from bn_tutorial.explorers.background import Growing, Latest
 from bn_tutorial.explorers.controls import choice, offer, slider
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.picture import LOCK
@@ -74,6 +73,8 @@ class Playground(Explorer):
     >>> playground.code
     'bn.Recipe(eps=1e-05, steps=100, learning_rate=0.3)'
     """
+
+    grows = True
 
     def __init__(
         self, dataset: Dataset, *, recipe: Recipe | None = None, state: dict | None = None
@@ -148,7 +149,8 @@ class Playground(Explorer):
     def _train(self, state, outdated):
         """Train and show, in a thread of its own."""
         with suppress(Exception), self._told_to_the_reader():
-            key, growing = self._trained_with(state), _Growing(self, state, outdated)
+            key, show = self._trained_with(state), partial(self._show_growing, state)
+            growing = Growing(outdated, show, PAUSE)
             if self._trained is not None and self._trained[0] == key:
                 runs = self._trained[1]
             else:
@@ -158,6 +160,16 @@ class Playground(Explorer):
             left = outdated() and not self._latest.stopped  # something else is asked for
             if not left or not growing.shown:
                 self._put(self._read(state, runs, training=left))
+
+    def _show_growing(self, state, watches):
+        """Show runs as far as they have come, and ask for them to be shown next."""
+        runs = zip(state["networks"], [watch.run for watch in watches], strict=True)
+        runs = {label: run for label, run in runs if run is not None}
+        for watch in watches:
+            watch.asked = True
+        if runs:
+            self._put(self._read(state, runs, training=True))
+        return bool(runs)
 
     def _put(self, numbers):
         with LOCK:
@@ -255,36 +267,6 @@ class Playground(Explorer):
         part = {name: getattr(recipe, name) for name in self._fields}
         default = {name: value for name, value in DEFAULT.items() if name not in values}
         return part | {name: value for name, value in default.items() if name in self._fields}
-
-
-class _Growing:
-    """Shows runs while they are trained, and ends them where something else is asked for.
-
-    Attributes
-    ----------
-    shown : bool
-        Whether it has: a short training is shown when it is complete.
-    """
-
-    def __init__(self, playground, state, outdated):
-        self._playground, self._state, self._outdated = playground, state, outdated
-        self.shown, self._due = False, time.monotonic() + PAUSE
-
-    def __call__(self, watches):
-        if self._outdated() and self.shown:
-            for watch in watches:
-                watch.stop = True
-        elif time.monotonic() > self._due:
-            self._show(watches)
-
-    def _show(self, watches):
-        runs = zip(self._state["networks"], [watch.run for watch in watches], strict=True)
-        runs = {label: run for label, run in runs if run is not None}
-        for watch in watches:
-            watch.asked = True
-        if runs:
-            self._playground._put(self._playground._read(self._state, runs, training=True))
-            self.shown, self._due = True, time.monotonic() + PAUSE
 
 
 def _end(network, label, state):
