@@ -6,11 +6,13 @@ window.listen = (kernel) => {
   window.complaints = [];
   kernel.iopubMessage.connect((_, message) => {
     const { header, content, buffers } = message;
+    const comm = content.comm_id;
     const data = content.data ?? {};
     if (header.msg_type === "comm_msg" && data.method !== "echo_update") {
       const attached = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
       const bytes = attached + JSON.stringify(data).length;
-      window.messages.push({ method: data.method, picture: "png" in (data.state ?? {}), bytes });
+      const picture = "png" in (data.state ?? {});
+      window.messages.push({ comm, method: data.method, picture, bytes });
     }
     if (header.msg_type === "error") window.complaints.push(content.evalue);
     if (content.name === "stderr") window.complaints.push(content.text);

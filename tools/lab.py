@@ -262,6 +262,15 @@ class Explorer:
         """Evaluate an attribute of the explorer in the kernel."""
         return ast.literal_eval(self.notebook.evaluate(f"{self.kernel_object}.{attribute}"))
 
+    def messages(self):
+        """List what its picture and its controls have been sent since ``messages`` was emptied."""
+        it = self.kernel_object
+        comms = self.notebook.evaluate(
+            f"[widget.comm.comm_id for widget in ({it}.picture, *{it}.controls.values())]"
+        )
+        messages = self.page.evaluate("() => messages")
+        return [message for message in messages if message["comm"] in ast.literal_eval(comms)]
+
     def look(self):
         """Return what there is to see and to know: picture, text, state."""
         self.settle()

@@ -37,9 +37,9 @@ export default () => {
   }
 
   function update() {
+    const late = lateness(); // before the views look at it: they may see more, and never less
     for (const view of views) view();
     clearTimeout(timer);
-    const late = lateness();
     if (late < 0) left.clear();
     else if (late < SILENT) timer = setTimeout(update, (late < LATE ? LATE : SILENT) - late);
   }
