@@ -7,6 +7,7 @@ from bn_tutorial.data import Vocabulary
 from bn_tutorial.evaluation import logits
 from bn_tutorial.run import Run
 from bn_tutorial.statistics import Statistics
+from bn_tutorial.threads import one_blas_thread
 
 LONGEST = 30  # symbols; a network that never ends a word is cut off here
 
@@ -54,7 +55,8 @@ def sample_words(
     n = expect_integer("n", n, 0)
     generator = torch.Generator().manual_seed(expect_integer("seed", seed, 0, 2**64 - 1))
     _expect_to_fit(run, vocabulary)
-    rows = _draw(run, statistics, n, len(vocabulary) - 1, generator).tolist()
+    with one_blas_thread:  # once for all symbols: each setting starts a thread
+        rows = _draw(run, statistics, n, len(vocabulary) - 1, generator).tolist()
     return [vocabulary.decode(row).split(vocabulary.symbols[-1])[0] for row in rows]
 
 

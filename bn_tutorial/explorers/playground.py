@@ -18,6 +18,7 @@ from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.explorers.picture import LOCK
 from bn_tutorial.explorers.probe import NORMS, Probe
 from bn_tutorial.recipe import Recipe
+from bn_tutorial.threads import one_blas_thread
 from bn_tutorial.training import sweep
 
 RECIPE = Recipe(eps=1e-5)  # with pairs a unit's two inputs may be equal
@@ -183,7 +184,7 @@ class Playground(Explorer):
     def _read(self, state, runs, training=False):
         """Read what runs have come to, of complete ones the losses and words too: Numbers."""
         look = partial(look_into, self._dataset, self._probe, state, complete=not training)
-        with ThreadPoolExecutor(len(runs)) as pool:
+        with one_blas_thread, ThreadPoolExecutor(len(runs)) as pool:
             networks = dict(zip(runs, pool.map(look, runs.values()), strict=True))
         return Numbers(state=state, networks=networks, training=training)
 
