@@ -8,7 +8,7 @@ import numpy as np
 
 import bn_tutorial as bn
 from bn_tutorial import explorers
-from bn_tutorial.explorers import batch_mates
+from bn_tutorial.explorers import batch_mates, weight
 from bn_tutorial.explorers.activation import DRAWN, FAN_IN_6, HIDDEN_GAINS, OUTPUT_GAINS
 from bn_tutorial.explorers.depth import GAINS, KAIMING
 from bn_tutorial.explorers.momentum import MOMENTA
@@ -122,6 +122,11 @@ def spiral(dataset):
 def order(dataset):
     run = bn.train(dataset, bn.Recipe(**SMALL))
     return lambda state=None: explorers.OrderExplorer(run, dataset, state=state)
+
+
+def one_weight(dataset):
+    run = bn.train(dataset, bn.Recipe(**SMALL))
+    return lambda state=None: explorers.WeightExplorer(run, unit=3, state=state)
 
 
 def mates_figures(explorer):
@@ -331,5 +336,19 @@ KINDS = {
         presets={"shuffled": {"percent": 0}, "half": {"percent": 50}, "sorted": {"percent": 100}},
         figures=lambda e: {"own": e.numbers.mean, "calibrated": e.level},
         size=(960, 380),
+    ),
+    "weight": Kind(
+        one_weight,
+        values={"batch": [*range(1, 61)], "moved": weight.MOVES, "momentum": [*weight.MOMENTA]},
+        start={"batch": 10, "moved": 0.0, "momentum": 0.1},
+        presets={
+            "an outlier": {"moved": 5.0, "momentum": 0.1},
+            "the same at 0.01": {"moved": 5.0, "momentum": 0.01},
+            "only the last counts": {"moved": 5.0, "momentum": 1.0},
+        },
+        figures=lambda e: {"weight": e.numbers.weights[-1], "running": e.numbers.running[-1]},
+        size=(900, 440),
+        clickable=(0,),
+        busy={"moved": 5.0},
     ),
 }

@@ -13,6 +13,7 @@ from bn_tutorial.explorers.momentum import MomentumExplorer
 from bn_tutorial.explorers.order import OrderExplorer
 from bn_tutorial.explorers.playground import Playground
 from bn_tutorial.explorers.spiral import SpiralExplorer
+from bn_tutorial.explorers.weight import WeightExplorer
 
 __all__ = [
     "RATES",
@@ -29,5 +30,6 @@ __all__ = [
     "OrderExplorer",
     "Playground",
     "SpiralExplorer",
+    "WeightExplorer",
     "guesses",
 ]
