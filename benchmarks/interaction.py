@@ -66,6 +66,7 @@ CALLS = {
     {"plain": [[3.0] * 7] * 5, "batch norm": [[2.6] * 7] * 5}, level=3.33)""",
     "SpiralExplorer": "explorers.SpiralExplorer()",
     "OrderExplorer": "explorers.OrderExplorer(run, dataset)",
+    "WeightExplorer": "explorers.WeightExplorer(run)",
 }
 RUNS = {
     "LearningRateExplorer": """bn.sweep(

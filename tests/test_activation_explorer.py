@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 from explorer_kinds import numbers_in
+from matplotlib.colors import to_rgba
 
 import bn_tutorial as bn
 from bn_tutorial import plots
@@ -200,23 +201,26 @@ def test_the_histograms_count_everything(drawn, hidden_gain):
     assert (top > 0.15) == (hidden_gain == 0.05)
 
 
-def black(image):
-    """Give which pixels of an image in black and white are black."""
+def colored(image, label):
+    """Return which pixels of an image are not white, but of the colour of a network."""
     colors = image.get_array()  # (rows, columns, RGBA)
-    assert {tuple(color) for color in colors.reshape(-1, 4)} <= {(0, 0, 0, 255), (255,) * 4}
-    return colors[..., 0] == 0
+    ink = tuple(int(255 * part) for part in to_rgba(plots.LOOK[label]["color"]))
+    assert {tuple(color) for color in colors.reshape(-1, 4)} <= {ink, (255,) * 4}
+    return (colors != 255).any(axis=-1)
 
 
 def test_the_map_shows_every_second_example(drawn, explorer):
     drawn.state = {"hidden_gain": 5.0}
     a = drawn.numbers.activations
-    shown = black(drawn.figure.axes[2].images[0])
+    shown = colored(drawn.figure.axes[2].images[0], "plain")
     assert shown.shape == (128, 100)
     rows = np.linspace(0, 255, 128).astype(int)
     np.testing.assert_array_equal(shown, np.abs(a[rows]) > 0.97)
     explorer.state = {"source": "deep", "layer": 2}
     image = explorer.figure.axes[2].images[0]
-    np.testing.assert_array_equal(black(image), np.abs(explorer.numbers.activations) > 0.97)
+    np.testing.assert_array_equal(
+        colored(image, "batch norm"), np.abs(explorer.numbers.activations) > 0.97
+    )
     assert image.get_extent() == [-0.5, 29.5, 39.5, -0.5]
     assert explorer.figure.axes[2].get_ylabel() == "40 of 40 examples"
     explorer.state = {"source": DRAWN, "layer": 0}

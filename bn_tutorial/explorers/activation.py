@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.colors import to_rgba_array
 
 from bn_tutorial import plots
 from bn_tutorial._expect import expect_kind
@@ -26,7 +27,6 @@ OUTPUT_GAINS = (0.01, 0.016, 0.025, 0.04, 0.063, 0.1, 0.16, 0.25, 0.4, 0.63, 1.0
 DEPTHS = range(1, 7)
 LOSSES = 1, 200  # nats where the loss panel ends
 ROWS = 128  # examples in the saturation map
-BLACK_ON_WHITE = np.array([[255] * 4, [0, 0, 0, 255]], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,8 @@ class ActivationExplorer(Explorer):
         self._out.show(numbers.activations, look)
         rows = np.linspace(0, len(numbers.x) - 1, min(ROWS, len(numbers.x))).astype(int)
         saturated = np.abs(numbers.activations[rows]) > SATURATED
-        self._map.set_data(BLACK_ON_WHITE[saturated.astype(int)])  # as colours: a third of the time
+        colors = (255 * to_rgba_array(["white", look["color"]])).astype(np.uint8)
+        self._map.set_data(colors[saturated.astype(int)])  # as colours: a third of the time
         shown = np.clip(np.nan_to_num(numbers.loss, nan=np.inf), *LOSSES)
         self._mark.set_data([numbers.step] * 2, [self.uniform, shown])
         self._mark.set_marker("o" if shown == numbers.loss else "v" if shown == LOSSES[0] else "^")
@@ -220,7 +221,7 @@ class ActivationExplorer(Explorer):
         self._axes["into"].set_title(f"into the tanh: {_into(numbers.recipe, numbers.layer)}")
         self._axes["out"].set_title(f"out of it: tanh.{numbers.layer}")
         self._map.set_extent((-0.5, units - 0.5, rows - 0.5, -0.5))
-        self._axes["map"].set(title="black: saturated", ylabel=f"{rows} of {examples} examples")
+        self._axes["map"].set(title="coloured: saturated", ylabel=f"{rows} of {examples} examples")
 
     def arrange(self, state):
         """Disable what says nothing about what is shown."""

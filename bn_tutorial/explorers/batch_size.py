@@ -112,7 +112,7 @@ class BatchSizeExplorer(Explorer):
             "size": slider("batch size", self.sizes, start, "{:,}"),
             "norm": choice("mark", {label: label for label in self._labels}),
             "statistics": choice(
-                "batch norm read with",
+                "batch norm with",
                 {"calibrated statistics": "calibrated", "batch statistics": "batch"},
             ),
             "split": choice("final loss", {"train": "train", "val": "val"}),

@@ -338,7 +338,7 @@ def _presets(rates):
         "bold": _nearest(rates, 3),
         "reckless": rates[-1],
     }
-    return {f"{name}: {rate:g}": {"learning_rate": rate} for name, rate in positions.items()}
+    return {f"{name}: {rate:.3g}": {"learning_rate": rate} for name, rate in positions.items()}
 
 
 def _nearest(values, to):
