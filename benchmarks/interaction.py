@@ -96,32 +96,34 @@ def write_notebook(folder, name):
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
+async def pump(reader, writer):
+    """Pass on what comes, each piece so much later."""
+    line = asyncio.Queue()
+
+    async def receive():
+        while data := await reader.read(65_536):
+            line.put_nowait((time.monotonic() + DELAY, data))
+        line.put_nowait((time.monotonic() + DELAY, b""))
+
+    receiving = asyncio.ensure_future(receive())
+    try:
+        while True:
+            due, data = await line.get()
+            await asyncio.sleep(due - time.monotonic())
+            if not data:
+                break
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        receiving.cancel()
+        writer.close()
+
+
 @contextmanager
 def slow_line(port):
     """Pass connections on to a port, delayed: yields the port to use in its place."""
-
-    async def pump(reader, writer):
-        line = asyncio.Queue()
-
-        async def receive():
-            while data := await reader.read(65_536):
-                line.put_nowait((time.monotonic() + DELAY, data))
-            line.put_nowait((time.monotonic() + DELAY, b""))
-
-        receiving = asyncio.ensure_future(receive())
-        try:
-            while True:
-                due, data = await line.get()
-                await asyncio.sleep(due - time.monotonic())
-                if not data:
-                    break
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            receiving.cancel()
-            writer.close()
 
     async def connect(reader, writer):
         upstream = await asyncio.open_connection("127.0.0.1", port)

@@ -289,10 +289,6 @@ def plot_final_losses(
         Of the losses' axis.
     legend : bool
     ax : Axes, optional
-
-    Returns
-    -------
-    FinalLosses
     """
     ax, errorbars, above = ax or plt.gca(), {}, {}
     style = {"marker": "o", "capsize": 3}

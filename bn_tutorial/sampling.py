@@ -55,8 +55,7 @@ def sample_words(
     n = expect_integer("n", n, 0)
     generator = torch.Generator().manual_seed(expect_integer("seed", seed, 0, 2**64 - 1))
     _expect_to_fit(run, vocabulary)
-    with one_blas_thread:  # once for all symbols: each setting starts a thread
-        rows = _draw(run, statistics, n, len(vocabulary) - 1, generator).tolist()
+    rows = _draw(run, statistics, n, len(vocabulary) - 1, generator).tolist()
     return [vocabulary.decode(row).split(vocabulary.symbols[-1])[0] for row in rows]
 
 
@@ -75,10 +74,11 @@ def _draw(run, statistics, n, end, generator):
     """Draw symbols after contexts of ends, until each row has one: Tensor (n, at most LONGEST)."""
     fan_in, dim = len(run.parameters["hidden.0.weight"]), run.recipe.embedding
     drawn = torch.full((n, block_size := fan_in // dim), end)  # (n, T), grows by one a turn
-    for _ in range(LONGEST):
-        probabilities = logits(run, drawn[:, -block_size:], statistics).softmax(dim=1)
-        following = torch.multinomial(probabilities, 1, generator=generator)  # (n, 1)
-        drawn = torch.cat([drawn, following], dim=1)
-        if (drawn[:, block_size:] == end).any(dim=1).all():
-            break
+    with one_blas_thread:  # once for all symbols: each setting starts a thread
+        for _ in range(LONGEST):
+            probabilities = logits(run, drawn[:, -block_size:], statistics).softmax(dim=1)
+            following = torch.multinomial(probabilities, 1, generator=generator)  # (n, 1)
+            drawn = torch.cat([drawn, following], dim=1)
+            if (drawn[:, block_size:] == end).any(dim=1).all():
+                break
     return drawn[:, block_size:]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import nbformat
 import pytest
 
-from tools.lab import lab
+from tools.lab import KERNEL, lab
 from tools.run_notebooks import NOTEBOOKS
 
 
@@ -25,16 +25,21 @@ def open_notebook(folder):
 
 @pytest.fixture(scope="session")
 def run_cells(folder, open_notebook):
-    """Write a notebook with some cells, open it and run them all."""
+    """Write a notebook with some cells, open it and run them all.
+
+    The kernel hears widgets in a thread of its own, or with ``subshells=False`` among the cells.
+    """
 
     @contextmanager
-    def run(*cells):
+    def run(*cells, subshells=True):
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, folder / "scratch.ipynb")
         with open_notebook("scratch.ipynb") as opened:
+            if not subshells:
+                opened.page.evaluate(f"() => {{ {KERNEL}.commsOverSubshells = 'disabled' }}")
             opened.run_all()
             yield opened
 

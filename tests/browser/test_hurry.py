@@ -30,10 +30,11 @@ KEYS = ["ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Home", "End"]
 MOVES = 60
 
 
-@pytest.fixture(params=MAKE)
+@pytest.fixture(params=[*((name, True) for name in MAKE), ("momentum", False)], ids=str)
 def explorer(run_cells, request):
-    show = f"make = lambda state=None: {MAKE[request.param]}\nexplorer = make()\nexplorer"
-    with run_cells(PREPARE, show) as notebook:
+    name, subshells = request.param
+    show = f"make = lambda state=None: {MAKE[name]}\nexplorer = make()\nexplorer"
+    with run_cells(PREPARE, show, subshells=subshells) as notebook:
         (explorer,) = notebook.explorers()
         yield explorer
         assert notebook.errors() == []
