@@ -9,12 +9,9 @@ import torch
 from explorer_kinds import numbers_in
 
 import bn_tutorial as bn
-from bn_tutorial.explorers.batch_mates import (
-    BATCH_SIZES,
-    BATCHES,
-    EXAMPLES,
-    BatchMatesExplorer,
-)
+from bn_tutorial.explorers import examples_of
+from bn_tutorial.explorers.batch_mates import BATCH_SIZES, BATCHES, BatchMatesExplorer
+from bn_tutorial.explorers.examples import EXAMPLES
 
 HIDDEN = 10
 SMALL = {"hidden": HIDDEN, "steps": 300, "batch_size": 32}
@@ -328,3 +325,30 @@ def test_a_batch_of_equal_numbers_has_no_answer_and_says_nan():
     assert not np.isnan(explorer.ranges["aaa", 4]).any()  # of the batches that have an answer
     explorer.controls["shift"].value = 1.0
     assert explorer.numbers.after.x_hat.tolist() == pytest.approx([-0.5, 1.5, -0.5, -0.5])
+
+
+# --- with words of another alphabet -------------------------------------------------------------
+
+
+def greek(*words):
+    return bn.Dataset.from_words([*words, "άλφα", "βήτα"])
+
+
+def test_other_words_give_examples_of_their_own():
+    zoo = greek("πιθηκος", "ω", "καμηλα", "αετος", "λυκος", "φωκια", "μυς", "γατα")
+    examples = examples_of(zoo)
+    padded = ["..." + word + "." for word in zoo.val.words]
+    assert examples
+    for context, symbol in examples.items():
+        assert len(context) == 3
+        assert any(context + symbol in word for word in padded)
+    run = bn.train(zoo, bn.Recipe(hidden=4, steps=20))
+    assert BatchMatesExplorer(run, zoo).state["example"] == next(iter(examples))
+
+
+@pytest.mark.parametrize("length", range(1, 8))
+def test_words_of_any_length_give_an_example(length):
+    zoo = bn.Dataset.from_words([letter * length for letter in "αβγδεζηθικ"])
+    ((context, symbol),) = examples_of(zoo).items()
+    assert context + symbol in "..." + zoo.val.words[0] + "."
+    assert symbol != "." or length < 7
