@@ -8,7 +8,7 @@
 '2.8'
 """
 
-from bn_tutorial.claim import claim
+from bn_tutorial.claim import about, claim
 from bn_tutorial.data import Dataset, Split, Vocabulary, WordListError, load_words
 from bn_tutorial.diagnostics import (
     dead_units,
@@ -37,6 +37,7 @@ __all__ = [
     "StepDecay",
     "Vocabulary",
     "WordListError",
+    "about",
     "calibrate",
     "claim",
     "dead_units",

@@ -1,5 +1,6 @@
 """What a notebook says of its measurements, held against them where it is run."""
 
+import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 
@@ -65,6 +66,31 @@ def in_words(number: float) -> str:
     if isinstance(number, Integral) or abs(number) >= 999.5:
         return f"{number:,.0f}"
     return f"{number:.2g}" if abs(number) < 0.1 else f"{number:.3g}"
+
+
+def about(number: float, *, parts: int = 2) -> str:
+    """Return a number so coarsely that chaos can't be seen in it.
+
+    Some networks are chaotic: rounding, which is not the same on all processors, changes all their
+    digits, though hardly their size. Such a number is told by the nearest of 1, 3, 10, 30, ...
+
+    Parameters
+    ----------
+    number : float
+        Or a scalar of NumPy or torch.
+    parts : int
+        Of a power of ten: 1 stands for the nearest of 1, 10, 100, ...
+
+    Examples
+    --------
+    >>> about(8.473), about(43.27), about(0.224, parts=1)
+    ('about 10', 'about 30', 'about 0.1')
+    """
+    number = as_number("number", number)
+    if not (number and math.isfinite(number)):
+        return f"{number:g}"
+    power = round(parts * math.log10(abs(number))) / parts
+    return f"about {math.copysign(float(f'{10**power:.0e}'), number):g}"
 
 
 def as_number(name: str, value: object) -> int | float:

@@ -11,6 +11,7 @@ from bn_tutorial import explorers
 from bn_tutorial.explorers import batch_mates, weight
 from bn_tutorial.explorers.activation import DRAWN, FAN_IN_6, HIDDEN_GAINS, OUTPUT_GAINS
 from bn_tutorial.explorers.depth import GAINS, KAIMING
+from bn_tutorial.explorers.examples import EXAMPLES
 from bn_tutorial.explorers.momentum import MOMENTA
 from bn_tutorial.explorers.order import PERCENT
 from bn_tutorial.explorers.spiral import LENGTHS, RATES, SHOWN
@@ -192,7 +193,7 @@ KINDS = {
             "dragged": [*range(64)],
             "shift": batch_mates.SHIFTS,
             "unit": [*range(10)],
-            "example": [*batch_mates.EXAMPLES],
+            "example": [*EXAMPLES],
             "batch_size": [4, 8, 16, 64],
             "mates": [*range(1, 51)],
         },

@@ -9,12 +9,9 @@ import torch
 from explorer_kinds import numbers_in
 
 import bn_tutorial as bn
-from bn_tutorial.explorers.batch_mates import (
-    BATCH_SIZES,
-    BATCHES,
-    EXAMPLES,
-    BatchMatesExplorer,
-)
+from bn_tutorial.explorers import examples_of
+from bn_tutorial.explorers.batch_mates import BATCH_SIZES, BATCHES, BatchMatesExplorer
+from bn_tutorial.explorers.examples import EXAMPLES
 
 HIDDEN = 10
 SMALL = {"hidden": HIDDEN, "steps": 300, "batch_size": 32}
@@ -185,9 +182,13 @@ def test_the_left_panel_shows_the_unit(explorer, run, dataset, change):
     names = [(text.get_text(), text.get_position()[0]) for text in explorer._unit.names]
     below, above = dots[0, 1, 0], dots[numbers.dragged, 0, 0]
     assert names == [(numbers.contexts[0], below), (numbers.contexts[numbers.dragged], above)]
-    for text in explorer._unit.ticks:
-        in_its_units = mean + text.get_position()[0] * std
-        assert float(text.get_text()) == pytest.approx(in_its_units, abs=0.0501)
+    ticks = [text for text in explorer._unit.ticks if text.get_text()]
+    places = [text.get_position()[0] for text in ticks]
+    assert len(ticks) >= 2
+    for text, place in zip(ticks, places, strict=True):
+        assert float(text.get_text()) == pytest.approx(mean + place * std, abs=1e-3 * std)
+        assert len(text.get_text().strip("-0.")) <= 3  # round numbers
+    assert explorer._unit.tick_marks.get_xdata().tolist() == places
     (left, right), _ = explorer.figure.axes[0].get_xlim(), explorer.figure.axes[0].get_ylim()
     assert left < dots[..., 0].min() < dots[..., 0].max() < right
 
@@ -328,3 +329,30 @@ def test_a_batch_of_equal_numbers_has_no_answer_and_says_nan():
     assert not np.isnan(explorer.ranges["aaa", 4]).any()  # of the batches that have an answer
     explorer.controls["shift"].value = 1.0
     assert explorer.numbers.after.x_hat.tolist() == pytest.approx([-0.5, 1.5, -0.5, -0.5])
+
+
+# --- with words of another alphabet -------------------------------------------------------------
+
+
+def greek(*words):
+    return bn.Dataset.from_words([*words, "άλφα", "βήτα"])
+
+
+def test_other_words_give_examples_of_their_own():
+    zoo = greek("πιθηκος", "ω", "καμηλα", "αετος", "λυκος", "φωκια", "μυς", "γατα")
+    examples = examples_of(zoo)
+    padded = ["..." + word + "." for word in zoo.val.words]
+    assert examples
+    for context, symbol in examples.items():
+        assert len(context) == 3
+        assert any(context + symbol in word for word in padded)
+    run = bn.train(zoo, bn.Recipe(hidden=4, steps=20))
+    assert BatchMatesExplorer(run, zoo).state["example"] == next(iter(examples))
+
+
+@pytest.mark.parametrize("length", range(1, 8))
+def test_words_of_any_length_give_an_example(length):
+    zoo = bn.Dataset.from_words([letter * length for letter in "αβγδεζηθικ"])
+    ((context, symbol),) = examples_of(zoo).items()
+    assert context + symbol in "..." + zoo.val.words[0] + "."
+    assert symbol != "." or length < 7

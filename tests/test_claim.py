@@ -116,3 +116,26 @@ def test_a_broken_claim_is_red_under_nbval(tmp_path, bound, code):
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout
     assert ("does not hold here" in done.stdout) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("number", "parts", "told"),
+    [
+        (8.473, 2, "about 10"),
+        (4.33, 2, "about 3"),
+        (torch.tensor(43.27), 2, "about 30"),
+        (np.float32(0.224), 1, "about 0.1"),
+        (-122, 2, "about -100"),
+        (3, 1, "about 1"),
+        (0, 2, "0"),
+        (math.nan, 2, "nan"),
+        (math.inf, 1, "inf"),
+    ],
+)
+def test_a_chaotic_number_is_told_by_its_size(number, parts, told):
+    assert bn.about(number, parts=parts) == told
+
+
+def test_what_is_no_number_has_no_size():
+    with pytest.raises(TypeError, match="number: expected a number, got 'many'"):
+        bn.about("many")

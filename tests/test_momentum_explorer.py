@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import same_color
 
 import bn_tutorial as bn
-from bn_tutorial.explorers.momentum import MOMENTA, MomentumExplorer
+from bn_tutorial.explorers.momentum import LIGHTEST, MOMENTA, MomentumExplorer
 
 STEPS = 700
 
@@ -32,6 +32,16 @@ def explorer(shared):
 def state_with(explorer, momentum, **others):
     average = "cumulative" if momentum is None else "exponential"
     return explorer.state | {"momentum": momentum, "average": average} | others
+
+
+def test_a_start_value_below_the_axis_is_a_mark_at_its_edge(explorer):
+    for momentum, mark in ((0.1, "v"), (1e-5, "s")):
+        explorer.state = state_with(explorer, momentum)
+        start = explorer._start_weight
+        assert start.get_marker() == mark
+        assert start.get_ydata()[0] == pytest.approx(
+            max(LIGHTEST, (1 - momentum) ** STEPS), rel=0.1
+        )
 
 
 @pytest.mark.parametrize("track", ["std", "variance"])
@@ -116,11 +126,14 @@ def test_the_picture_shows_the_numbers(explorer, run):
     assert (points.min(), points.max()) == pytest.approx(ends)
     shown, start = weights.lines
     np.testing.assert_array_equal(shown.get_xydata().T, [explorer._ago, numbers.weights])
-    assert start.get_xydata().tolist() == [[STEPS, numbers.left]]
+    assert start.get_xydata().tolist() == [[STEPS, max(numbers.left, LIGHTEST)]]
+    assert start.get_marker() == ("v" if numbers.left < LIGHTEST else "s")
     assert (weights.get_xscale(), weights.get_yscale()) == ("log", "log")
     np.testing.assert_array_equal(losses.lines[0].get_ydata(), explorer.losses["variance"])
     assert explorer._mark.get_xydata().tolist() == [[0.1, numbers.running]]
     heights = [bar.get_height() for bar in bars.patches]
+    told = {text.get_position()[0]: text.get_text() for text in bars.texts}
+    assert told == {x: f"{height:.4f}" for x, height in enumerate(heights)}
     assert heights == [numbers.running, explorer.calibrated]
     assert [label.get_text() for label in bars.get_xticklabels()] == ["running", "calibrated"]
     assert not same_color(*(bar.get_facecolor() for bar in bars.patches))

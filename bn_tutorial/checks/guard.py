@@ -54,10 +54,10 @@ def isolated(check):
     """
 
     @functools.wraps(check)
-    def guarded(candidate, **keywords):
+    def guarded(candidate, *more, **keywords):
         with _left_as_it_was():
             try:
-                return check(candidate, **keywords)
+                return check(candidate, *more, **keywords)
             except KeyboardInterrupt:
                 raise
             except BaseException as caught:

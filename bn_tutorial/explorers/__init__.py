@@ -6,6 +6,7 @@ from bn_tutorial.explorers.batch_size import BatchSizeExplorer
 from bn_tutorial.explorers.batch_table import BatchTable
 from bn_tutorial.explorers.calibration import CalibrationExplorer
 from bn_tutorial.explorers.depth import DepthExplorer
+from bn_tutorial.explorers.examples import examples_of
 from bn_tutorial.explorers.guess import Guess, guesses
 from bn_tutorial.explorers.learning_rate import RATES, LearningRateExplorer
 from bn_tutorial.explorers.map import MapExplorer
@@ -31,5 +32,6 @@ __all__ = [
     "Playground",
     "SpiralExplorer",
     "WeightExplorer",
+    "examples_of",
     "guesses",
 ]

@@ -6,6 +6,8 @@ from matplotlib.collections import LineCollection
 from bn_tutorial import plots
 
 TICKS = (-6, -3, 0, 3, 6)
+MOST_TICKS = 7
+STEPS = [factor * 10.0**power for power in range(-6, 7) for factor in (1, 2, 5)]
 CALIBRATED, BATCH, UNDRAGGED = 1.65, 1.3, -0.35  # heights in the left panel; x at 1, x_hat at 0
 ROWS = {
     CALIBRATED: "calibrated\nmean ± std",
@@ -40,13 +42,15 @@ class UnitPanel:
         words = {"ha": "center", "va": "center", "family": "monospace"}
         self.names = [ax.text(0, height, "", **words) for height in (-0.15, 1.13)]
         place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        self.ticks = [ax.text(z, 1.02, "", **place) for z in TICKS]  # texts, so that they can move
+        # texts and marks, so that they can move: the axis above is x itself, at round numbers
+        self.ticks = [ax.text(0, 1.02, "", **place) for _ in range(MOST_TICKS)]
+        look = {"transform": ax.get_xaxis_transform(), "color": "black", "clip_on": False}
+        (self.tick_marks,) = ax.plot([], [], "|", markersize=7, **look)
         ax.set(xlim=(-reach, reach), ylim=(-0.55, 1.85), xticks=TICKS)
         ax.set_yticks(list(ROWS), ROWS.values())
-        ax.tick_params(top=True)
         ax.set_xlabel("x_hat, in standard deviations from the batch's mean")
         ax.set_title("x of one unit (a vertical line: x_hat as calibrated)", size="medium", pad=18)
-        marks = [self.spread, self.undragged, self.was, self.star, self.ring]
+        marks = [self.spread, self.undragged, self.was, self.star, self.ring, self.tick_marks]
         self.artists = [self.joins, self.dots, *marks, *self.names, *self.ticks]
 
     def show(self, numbers, joins, mean, scale):
@@ -69,11 +73,20 @@ class UnitPanel:
         undragged = numbers.before.x_hat
         self.undragged.set_data(undragged, np.full(len(undragged), UNDRAGGED))
         self.was.set_data(undragged[:1], [UNDRAGGED])
-        for text, z in zip(self.ticks, TICKS, strict=True):
-            text.set_text(f"{mean + z * scale:.1f}")
+        self._set_ticks(mean, scale)
         example, dragged = self.names
         example.set(x=joins[0, 1, 0], text=numbers.contexts[0])
         dragged.set(x=joins[numbers.dragged, 0, 0], text=numbers.contexts[numbers.dragged])
+
+    def _set_ticks(self, mean, scale):
+        low, high = (mean + end * scale for end in self.ax.get_xlim())
+        step = next(s for s in STEPS if (high - low) / s < MOST_TICKS - 1)
+        rounded = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
+        places = (rounded - mean) / scale
+        self.tick_marks.set_data(places, np.ones(len(places)))
+        for i, text in enumerate(self.ticks):
+            shown = i < len(rounded)
+            text.set(x=places[i] if shown else 0, text=f"{rounded[i]:g}" if shown else "")
 
 
 class PredictionPanel:

@@ -10,12 +10,12 @@ from bn_tutorial._expect import expect_kind
 from bn_tutorial.data import Dataset
 from bn_tutorial.explorers._batch_mates_panels import PredictionPanel, UnitPanel
 from bn_tutorial.explorers.controls import choice, slider
+from bn_tutorial.explorers.examples import examples_of
 from bn_tutorial.explorers.explorer import Explorer
 from bn_tutorial.network import Network
 from bn_tutorial.run import Run
 from bn_tutorial.statistics import calibrate
 
-EXAMPLES = {"inm": "e", "ous": ".", ".sc": "r", "oti": "c"}  # from words of the validation split
 BATCH_SIZES = (4, 8, 16, 64)
 BATCHES = 50  # batches of mates to choose from
 SHIFTS = [step / 4 for step in range(-12, 13)]  # in calibrated standard deviations
@@ -64,7 +64,7 @@ class BatchMatesExplorer(Explorer):
     dataset : Dataset
         The mates are drawn from ``dataset.train``, on which it calibrates too.
     examples : dict of str to str, optional
-        Contexts, each with the symbol that came next.
+        Contexts, each with the symbol that came next. Without them those of ``examples_of``.
     state : dict, optional
         Of ``dragged`` (0 is the example itself, 1 its first mate; where the batch is too small,
         its last), ``shift`` (one of ``SHIFTS``: calibrated standard deviations of the unit),
@@ -83,10 +83,11 @@ class BatchMatesExplorer(Explorer):
         run: Run,
         dataset: Dataset,
         *,
-        examples: Mapping[str, str] = EXAMPLES,
+        examples: Mapping[str, str] | None = None,
         state: dict | None = None,
     ):
         super().__init__()
+        examples = examples_of(dataset) if examples is None else examples
         _check(run, dataset, examples)
         self._recipe, self._vocabulary = run.recipe, dataset.vocabulary
         self._parameters = {name: p.double().numpy() for name, p in run.parameters.items()}

@@ -21,6 +21,7 @@ from bn_tutorial.statistics import (
 )
 from bn_tutorial.threads import one_blas_thread
 
+LIGHTEST = 1e-8  # where the axis of weights ends
 MOMENTA = [float(f"{10 ** (-i / 12):.3g}") for i in range(61)]  # 1 to 1e-5, twelve a decade
 POINTS = 150  # steps at which the running mean is drawn: more corners make too large a picture
 SHOWN = 200  # batches whose weights are drawn
@@ -157,7 +158,7 @@ class MomentumExplorer(Explorer):
         (self._weights,) = ax.plot(self._ago, self._ago, **look)
         look = {"color": plots.ORANGE, "clip_on": False, "label": "start value"}
         (self._start_weight,) = ax.plot([self._steps], [1], "s", **look)
-        ax.set(xscale="log", yscale="log", xlim=(0.6, self._steps), ylim=(1e-8, 2))
+        ax.set(xscale="log", yscale="log", xlim=(0.6, self._steps), ylim=(LIGHTEST, 2))
         ax.set(xlabel="steps ago", ylabel="weight", title="weight of a batch")
         ax.legend(loc="lower left")
         return self._weights, self._start_weight
@@ -169,18 +170,24 @@ class MomentumExplorer(Explorer):
         (self._mark,) = over.plot([], [], "o", color=plots.ORANGE)
         heights, colors = [0.0, self.calibrated], [plots.BLUE, plots.ORANGE]
         self._bar, _ = bars.bar(["running", "calibrated"], heights, color=colors, width=0.6)
-        highest = 1.05 * max(losses.max() for losses in self.losses.values())
+        highest = 1.15 * max(losses.max() for losses in self.losses.values())
         bars.set(ylabel="loss (nats)", title="val loss", ylim=(0, highest))
-        return self._mark, self._bar
+        above = {"ha": "center", "va": "bottom"}
+        bars.text(1, self.calibrated, f"{self.calibrated:.4f}", **above)
+        self._told = bars.text(0, 0, "", **above)
+        return self._mark, self._bar, self._told
 
     def update(self, numbers):
         """Move the running mean, the weights, the mark and the bar."""
         m = numbers.momentum
         self._running.set_ydata(numbers.tracked)
         self._weights.set_ydata(numbers.weights)
-        self._start_weight.set_ydata([numbers.left])
+        below = numbers.left < LIGHTEST  # then a mark at the edge points to where it is
+        self._start_weight.set_ydata([max(numbers.left, LIGHTEST)])
+        self._start_weight.set_marker("v" if below else "s")
         self._mark.set_data([[m], [numbers.running]] if m else [[], []])
         self._bar.set_height(numbers.running)
+        self._told.set(y=numbers.running, text=f"{numbers.running:.4f}")
 
     def scene(self, state):
         """Return what the still parts depend on: the unit, and which curve of losses."""
