@@ -49,7 +49,7 @@ ALLOWED = NUMERICS | {
 CONFINED = {
     "matplotlib": {"plots", "explorers"},
     "ipywidgets": {"explorers"},
-    "jinja2": {"grading"},
+    "jinja2": {"explorers", "grading"},
     "anywidget": {"explorers"},
     "numba": {"layers"},
 }

@@ -11,6 +11,7 @@ import ipywidgets
 
 from bn_tutorial._expect import expect_kind
 from bn_tutorial.explorers.controls import State, button, check_value, lay_out, positions, reading
+from bn_tutorial.explorers.page import to_html
 from bn_tutorial.explorers.picture import LOCK, Picture
 from bn_tutorial.explorers.renderer import Renderer
 
@@ -56,6 +57,7 @@ class Explorer(ipywidgets.VBox):
 
     state = State()
     grows = False  # whether its picture does, while networks are trained at a move
+    to_html = to_html  # a page that lives without a kernel
 
     def set_up(
         self,

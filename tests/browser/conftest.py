@@ -23,6 +23,13 @@ def open_notebook(folder):
         yield open_one
 
 
+@pytest.fixture(scope="module")
+def browser(open_notebook):
+    """Return the browser alone: Playwright runs once in a process."""
+    with open_notebook("01_dataset.ipynb") as notebook:
+        yield notebook.page.context.browser
+
+
 @pytest.fixture(scope="session")
 def run_cells(folder, open_notebook):
     """Write a notebook with some cells, open it and run them all.

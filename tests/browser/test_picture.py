@@ -66,13 +66,6 @@ async source => {
 """
 
 
-@pytest.fixture(scope="module")
-def browser(open_notebook):
-    """Return the browser of all these tests: Playwright runs once in a process."""
-    with open_notebook("01_dataset.ipynb") as notebook:
-        yield notebook.page.context.browser
-
-
 @pytest.fixture(params=[True, False], ids=["linked", "unlinked"])
 def linked(request):
     return request.param
