@@ -33,7 +33,7 @@ def logits(run: Run, contexts: Tensor, statistics: Statistics | None = None) -> 
     TypeError, ValueError
         If statistics are missing, or if they or the contexts don't fit the network.
     """
-    network = _network(run, statistics)
+    network = network_of(run, statistics)
     [contexts] = network.check(contexts)
     with one_blas_thread:
         parts = [network.logits(part) for part in _chunks(contexts)]
@@ -63,7 +63,7 @@ def losses(
     TypeError, ValueError
         If statistics, contexts or targets don't fit the network.
     """
-    network = _network(run, statistics, needed=False)
+    network = network_of(run, statistics, needed=False)
     own = statistics is None and run.recipe.norm == "batch"
     contexts, targets = network.check(contexts, targets, batches=own)
     batches = _chunks(contexts), _chunks(targets)
@@ -111,7 +111,8 @@ def evaluate(run: Run, split: Split, statistics: Statistics | None = None) -> fl
     return losses(run, split.contexts, split.targets, statistics).mean().item()
 
 
-def _network(run, statistics, needed=True):
+def network_of(run: Run, statistics: Statistics | None, *, needed: bool = True) -> Network:
+    """Return the network of a run, in float64; ``needed`` says whether batch norm needs statistics."""
     expect_kind("run", run, Run)
     if needed or statistics is not None:
         check_statistics(run, statistics)

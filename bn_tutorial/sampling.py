@@ -4,7 +4,7 @@ import torch
 
 from bn_tutorial._expect import expect_integer, expect_kind
 from bn_tutorial.data import Vocabulary
-from bn_tutorial.evaluation import logits
+from bn_tutorial.evaluation import network_of
 from bn_tutorial.run import Run
 from bn_tutorial.statistics import Statistics
 from bn_tutorial.threads import one_blas_thread
@@ -74,9 +74,11 @@ def _draw(run, statistics, n, end, generator):
     """Draw symbols after contexts of ends, until each row has one: Tensor (n, at most LONGEST)."""
     fan_in, dim = len(run.parameters["hidden.0.weight"]), run.recipe.embedding
     drawn = torch.full((n, block_size := fan_in // dim), end)  # (n, T), grows by one a turn
+    network = network_of(run, statistics)
     with one_blas_thread:  # once for all symbols: each setting starts a thread
         for _ in range(LONGEST):
-            probabilities = logits(run, drawn[:, -block_size:], statistics).softmax(dim=1)
+            [contexts] = network.check(drawn[:, -block_size:])
+            probabilities = torch.from_numpy(network.logits(contexts)).softmax(dim=1)
             following = torch.multinomial(probabilities, 1, generator=generator)  # (n, 1)
             drawn = torch.cat([drawn, following], dim=1)
             if (drawn[:, block_size:] == end).any(dim=1).all():

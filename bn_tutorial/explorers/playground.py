@@ -1,6 +1,5 @@
 """Networks that train anew at every move, side by side."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
@@ -184,8 +183,8 @@ class Playground(Explorer):
     def _read(self, state, runs, training=False):
         """Read what runs have come to, of complete ones the losses and words too: Numbers."""
         look = partial(look_into, self._dataset, self._probe, state, complete=not training)
-        with one_blas_thread, ThreadPoolExecutor(len(runs)) as pool:
-            networks = dict(zip(runs, pool.map(look, runs.values()), strict=True))
+        with one_blas_thread:  # once for all: each setting starts a thread
+            networks = {label: look(run) for label, run in runs.items()}
         return Numbers(state=state, networks=networks, training=training)
 
     # drawing
