@@ -112,7 +112,7 @@ def evaluate(run: Run, split: Split, statistics: Statistics | None = None) -> fl
 
 
 def network_of(run: Run, statistics: Statistics | None, *, needed: bool = True) -> Network:
-    """Return the network of a run, in float64; ``needed`` says whether batch norm needs statistics."""
+    """Return the network of a run, in float64. It may lack statistics that are not needed."""
     expect_kind("run", run, Run)
     if needed or statistics is not None:
         check_statistics(run, statistics)
