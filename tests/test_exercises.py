@@ -295,7 +295,7 @@ def mean_of_means(pieces):
         (mean_of_means, "counts every piece alike"),
         (lambda pieces: None, "not attempted yet"),
         (lambda pieces: 3.0, "expected a pair"),
-        (lambda pieces: (0.0, 0.0), "pieces were never looked at"),
+        (lambda pieces: (0.0, 0.0), "never looked at"),
     ],
 )
 def test_measuring_in_pieces(pieces, answer, said):
