@@ -2,18 +2,21 @@
 # make test          everything that must pass without a browser
 # make test-browser  notebooks and explorers in JupyterLab, in a headless Chromium
 # make notebooks     execute the notebooks and store their outputs
+# make site          the course as pages that need no Python, in site/
 # make assignments   the students' versions of the assignments, in notebooks/assignments/release
 # make bench         the performance tables of the README, and the memory of the notebooks
 #
 # PYTHON    the interpreter that .venv is made from (3.11 or newer)
 # PIP_ARGS  more arguments for pip, such as PyTorch's CPU index: see the README
 # JOBS      processes that run the tests
+# SITE_ARGS  --repository OWNER/NAME --hub URL: for links to GitHub, Binder, Colab and a JupyterHub
 # LAB_ARGS  another folder than my_course, and more arguments for JupyterLab
 
 PYTHON ?= python3
 PIP_ARGS ?=
 JOBS ?= 2
 LAB_ARGS ?=
+SITE_ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -22,7 +25,7 @@ BROWSER := .venv/browser
 NBGRADER := nbgrader.server_extensions
 COMPILE_AHEAD := $(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
 
-.PHONY: lab test test-browser notebooks assignments bench clean
+.PHONY: lab test test-browser notebooks site assignments bench clean
 
 lab: $(READY)
 	$(BIN)/bn-tutorial lab $(LAB_ARGS)
@@ -40,6 +43,10 @@ test-browser: $(BROWSER)
 
 notebooks: $(TOOLS)
 	$(BIN)/python tools/run_notebooks.py
+
+# two processes: a thread each
+site: $(TOOLS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.site $(SITE_ARGS)
 
 # nbgrader looks for a program in the path
 assignments: $(TOOLS)
@@ -62,12 +69,12 @@ $(READY): pyproject.toml constraints.txt
 
 # nbgrader adds menus and two seconds to JupyterLab: the course does without
 $(TOOLS): $(READY)
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[classroom,cluster,test]"
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[classroom,cluster,site,test]"
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyter/nbgrader @jupyter-notebook/lab-extension
 	$(BIN)/jupyter server extension disable --sys-prefix \
 	  $(addprefix $(NBGRADER).,assignment_list course_list formgrader validate_assignment)
 	touch $(TOOLS)
 
 $(BROWSER): $(READY)
-	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser,test]"
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser,site,test]"
 	touch $(BROWSER)

@@ -153,5 +153,12 @@ const near = new IntersectionObserver(
   { rootMargin: "100px" },
 );
 for (const root of document.querySelectorAll(".bn-page")) near.observe(root);
-const [[named] = []] = new URLSearchParams(location.hash.slice(1));
-document.querySelector(`.bn-page[id="${CSS.escape(named ?? "")}"]`)?.scrollIntoView();
+
+// come to the explorer that the address names
+function seek() {
+  const [[name] = []] = new URLSearchParams(location.hash.slice(1));
+  const root = name && document.getElementById(name);
+  if (root?.matches(".bn-page")) root.scrollIntoView();
+}
+seek();
+addEventListener("hashchange", seek);
