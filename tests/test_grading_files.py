@@ -77,15 +77,30 @@ def test_any_json_is_a_submission_or_a_notebook_error(tmp_path, content):
     except notebook.NotebookError:
         assert not (isinstance(content, dict) and isinstance(content.get("cells"), list))
         return
-    for source in (*found.cells.values(), *found.others, *found.above.values()):
-        source.encode()  # it can be written and sent
+    for cell in found.cells:
+        cell.source.encode()  # it can be written and sent
 
 
-@pytest.mark.parametrize(
-    "source", ["-" * 100_000 + "1", "1+" * 50_000 + "1", "'\\d'", "a = 'x\\d'", "\0"]
-)
-def test_a_cell_that_python_has_trouble_with_is_only_text(source):
-    assert "def" not in notebook.definitions(source)
+def test_what_fails_in_the_reader_is_that_students_row(tmp_path, monkeypatch):
+    def fails(path):
+        if path.name == "bob.ipynb":
+            raise MemoryError("no more")
+        return notebook.read_submission(path)
+
+    monkeypatch.setattr("bn_tutorial.grading.submissions.read_submission", fails)
+    for name in ("alice", "bob", "carol"):
+        write(tmp_path / f"{name}.ipynb", small())
+    found, _ = find_submissions(tmp_path, ["update"])
+    assert [one.error for one in found] == ["", "it could not be read: MemoryError: no more", ""]
+    row = report.Row(found[1], error=found[1].error)
+    assert row.status.startswith("grader error, ")
+    assert (row.done, row.total(None)) == (False, None)
+
+
+def test_a_notebook_of_too_many_cells_is_refused(tmp_path):
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [{}] * 2_001}))
+    with pytest.raises(notebook.NotebookError, match="2001 cells; 2000 are the most"):
+        notebook.read_submission(tmp_path / "a.ipynb")
 
 
 # folders
@@ -188,7 +203,8 @@ HOSTILE = "<script>alert(1)</script> & <img src=x onerror='alert(2)'> {{ 7 * 7 }
 
 
 def row(student="<b>Eve</b>", results=None, **by_hand):
-    submission = notebook.Submission("0" * 64, {"update": HOSTILE})
+    cell = notebook.Cell("code", HOSTILE, {"grade_id": "update"}, {})
+    submission = notebook.Submission("0" * 64, [cell])
     return report.Row(HandedIn(student, HOSTILE, submission), results, by_hand)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,7 +22,8 @@ VALUES = [
     *(torch.tensor(1.5), torch.tensor([[1, -2]]), torch.tensor([True, False])),
     *(torch.tensor([math.nan, math.inf, -math.inf, -0.0]), torch.tensor([255], dtype=torch.uint8)),
     *(torch.rand(3, 4, dtype=torch.float64), torch.rand(2, 0, 3), torch.rand(4, 3).T),
-    *(torch.rand(5).half(), torch.rand(5).bfloat16()),
+    *(torch.rand(5).half(), torch.rand(5).bfloat16(), np.float32(0.1), np.int64(-3), np.bool_(1)),
+    *(np.array([[1, 2]], "uint8"), np.array([math.nan, -math.inf]), np.zeros((2, 0)), np.array(2)),
 ]
 
 
@@ -34,6 +36,9 @@ def test_values_come_back_as_they_were(value):
     if isinstance(value, torch.Tensor):
         assert back.dtype == value.dtype
         torch.testing.assert_close(back, value, rtol=0, atol=0, equal_nan=True)
+    if isinstance(value, np.ndarray | np.generic):
+        assert back.dtype == value.dtype
+        np.testing.assert_array_equal(back, value)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +69,15 @@ def test_of_other_things_only_the_name_of_the_type_comes_back():
     class Odd:
         pass
 
+    class Own(torch.Tensor):
+        pass
+
     assert type(wire.decode(wire.encode(Odd()))).__name__ == "Odd"
     assert "9000000" in type(wire.decode(wire.encode(torch.zeros(3000, 3000)))).__name__
+    assert wire.encode(np.array(["a"])) == {"object": "ndarray"}
+    assert wire.encode(np.longdouble(1)) == {"object": "longdouble"}
+    assert wire.encode(torch.zeros(2).as_subclass(Own)) == {"object": "Own"}
+    assert wire.encode(torch.zeros(2, device="meta"))["object"].startswith("Tensor of 2")
     assert wire.encode(2**70) == {"object": "int"}
     deep = []
     for _ in range(20):
@@ -110,7 +122,8 @@ WRONG = [
     *(tensor([1], "bool", [1]), tensor([1], "float32", [[1.0]]), tensor([1], "float32", [True])),
     *({"tensor": []}, {"linear": [1, 2]}, {"linear": []}, {"batch_norm": {}}, {"float": "1"}),
     *({"float": []}, {"object": 3}, {"dict": [[1]]}, {"dict": [[[], 1]]}, {}, {"a": 1, "b": 2}),
-    *("x" * 20_000, 2**64, [0] * 60_000),
+    *("x" * 20_000, 2**64, [0] * 60_000, {"array": []}, {"scalar": 1}, {"scalar": ["int8", 300]}),
+    *({"scalar": ["object", 1]}, {"scalar": ["float64", 10**400]}, tensor([1], "float64", [1e999])),
 ]
 
 

@@ -1,6 +1,7 @@
 """A worker process: started, asked one thing at a time, and stopped."""
 
 import contextlib
+import math
 import os
 import secrets
 import selectors
@@ -8,20 +9,32 @@ import signal
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
+
+import psutil
 
 from bn_tutorial.grading import sandbox
 from bn_tutorial.grading.box import wire
 from bn_tutorial.grading.sandbox import SandboxError
 
 LAST_BREATH = 5  # seconds for what is killed to be gone
+LOOK = 0.25  # seconds after which a worker's processor time is looked at
 
 
 class WorkerFailure(Exception):  # noqa: N818 - a fact about a student's code, no error of ours
-    """Why a worker can't go on: it was too slow, it died, or its answer is none."""
+    """Why a worker can't go on: it was too slow, it died, or its answer is none.
 
-    def __init__(self, reason, *, timed_out=False):
+    ``kind`` is that of the ``Result``: ``"no answer"``, ``"out of time"``, or ``"no end"``, where
+    the clock ended it and not its processor time, so that on another day it may be another.
+    """
+
+    def __init__(self, reason, kind="no answer"):
         super().__init__(reason)
-        self.timed_out = timed_out
+        self.kind = kind
+
+
+class _OutOfTimeError(Exception):
+    pass
 
 
 class Worker:
@@ -40,15 +53,26 @@ class Worker:
         if confined:
             sandbox.check()
         self._folder = None if confined else tempfile.TemporaryDirectory(prefix="bn-grading-")
-        hello = {"do": "run", "name": "start", "source": "", "from_master": True}
+        self._patience, self._python = limits.patience, None
         with tempfile.TemporaryFile() as errors:
             self._process = self._start(limits, errors)
             try:
-                self.ask(hello, limits.start)
+                self.ask({"do": "run", "name": "start", "source": "", "seconds": 1}, limits.start)
             except WorkerFailure as failure:
                 errors.seek(0)
                 said = errors.read(1_000).decode(errors="replace").strip()
                 raise SandboxError(f"no worker can be started: {failure}. {said}") from None
+        started = psutil.Process(self._process.pid)  # bubblewrap, and in it Python
+        self._python = [started, *started.children(recursive=True)][-1]
+
+    @property
+    def spent(self):
+        """The processor time that it has used, in seconds, since it was started."""
+        try:
+            times = self._python.cpu_times()
+        except (AttributeError, psutil.Error):  # not there yet, or no more
+            return 0.0
+        return times.user + times.system
 
     def _start(self, limits, errors):
         if self._folder:
@@ -75,6 +99,8 @@ class Worker:
     def ask(self, request, seconds):
         """Send a request, a dict, and return the answer, another one.
 
+        ``seconds`` are of processor time.
+
         Raises
         ------
         WorkerFailure
@@ -82,17 +108,22 @@ class Worker:
             The worker is closed then.
         """
         request = {**request, "id": secrets.token_hex(8)}
+        kind, clock = "no answer", self._patience * seconds
         try:
-            return self._exchange(request, time.monotonic() + seconds)
+            deadline = _Deadline(self, self.spent + seconds, time.monotonic() + clock)
+            return self._exchange(request, deadline)
+        except _OutOfTimeError:
+            reason = f"it took longer than {seconds:g} seconds of processor time"
+            kind = "out of time"
         except TimeoutError:
-            reason, timed_out = f"it took longer than {seconds:g} seconds", True
+            reason = f"it took longer than {clock:g} seconds by the clock"
+            kind = "no end"
         except wire.WireError:
-            reason, timed_out = "it wrote into the grader's messages", False
+            reason = "it wrote into the grader's messages"
         except (BrokenPipeError, EOFError):
             reason = "it ended its Python process (by an exit, a crash, or a limit of the sandbox)"
-            timed_out = False
         self.close()
-        raise WorkerFailure(reason, timed_out=timed_out)
+        raise WorkerFailure(reason, kind)
 
     def _exchange(self, request, deadline):
         self._send(wire.pack(request), deadline)
@@ -106,14 +137,14 @@ class Worker:
 
     def _send(self, data, deadline):
         while data:
-            _wait(self._process.stdin, selectors.EVENT_WRITE, deadline)
+            deadline.wait(self._process.stdin, selectors.EVENT_WRITE)
             with contextlib.suppress(BlockingIOError):
                 data = data[os.write(self._process.stdin.fileno(), data) :]
 
     def _receive(self, size, deadline):
         received = bytearray()
         while len(received) < size:
-            _wait(self._process.stdout, selectors.EVENT_READ, deadline)
+            deadline.wait(self._process.stdout, selectors.EVENT_READ)
             with contextlib.suppress(BlockingIOError):
                 part = os.read(self._process.stdout.fileno(), min(size - len(received), 1 << 20))
                 if not part:
@@ -133,14 +164,27 @@ class Worker:
         else:  # bubblewrap's children die with it, and with the last of them the pipe
             with contextlib.suppress(TimeoutError, EOFError):
                 while True:
-                    self._receive(1 << 16, time.monotonic() + LAST_BREATH)
+                    deadline = _Deadline(self, math.inf, time.monotonic() + LAST_BREATH)
+                    self._receive(1 << 16, deadline)
         self._process.stdin.close()
         self._process.stdout.close()
 
 
-def _wait(pipe, event, deadline):
-    left = deadline - time.monotonic()
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, event)
-        if left <= 0 or not selector.select(left):
-            raise TimeoutError
+@dataclass(frozen=True)
+class _Deadline:
+    """When a worker must have answered: by its processor time, and by the clock."""
+
+    worker: Worker
+    spent: float
+    clock: float
+
+    def wait(self, pipe, event):
+        """Wait for a pipe, or raise what says which of the two ended it."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, event)
+            while (left := self.clock - time.monotonic()) > 0:
+                if selector.select(min(LOOK, left)):
+                    return
+                if self.worker.spent > self.spent:
+                    raise _OutOfTimeError
+        raise TimeoutError

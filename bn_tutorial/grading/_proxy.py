@@ -32,7 +32,7 @@ class Proxy:
         Why there were no answers from some call on, in words for the student; whatever the check
         makes of that, the task has no points.
     kind : str or None
-        ``"no answer"``, ``"forbidden"`` or ``"undefined"``.
+        As of a ``Result``.
     """
 
     def __init__(self, ask, function, *, forbid_torch_norms=False):
@@ -56,7 +56,7 @@ class Proxy:
             value = wire.decode(answer.get("value"))
             put_back(arguments, answer.get("changed"))
         except WorkerFailure as failure:
-            self._fail("no answer", str(failure))
+            self._fail(failure.kind, str(failure))
         except wire.WireError:
             self._fail("no answer", DISTURBED)
         return value

@@ -1,9 +1,11 @@
 """The workers of one submission: started when needed, started again after one was lost."""
 
-import time
-
 from bn_tutorial.grading._process import Worker, WorkerFailure
-from bn_tutorial.grading.notebook import as_python
+from bn_tutorial.grading._proxy import clean
+from bn_tutorial.grading.box import wire
+from bn_tutorial.grading.sandbox import SandboxError
+
+CELL = 3  # how much more time a cell has than a statement or a call
 
 
 class Session:
@@ -11,27 +13,27 @@ class Session:
 
     Parameters
     ----------
-    code : list of (str, str or None)
-        The assignment's cells to run: name, and source where it is the master's.
-    submission : Submission
+    steps : list of Step
+        The cells to run, in order.
     limits : Limits
     confined : bool
         Whether the workers are in a sandbox.
 
     Attributes
     ----------
-    errors : dict of str to str
-        The student's cells that ended with an exception or did not end, and how.
+    failures : dict of str to list of (str, set of str)
+        The student's cells in which something failed: how, and what it would have bound.
     """
 
-    def __init__(self, code, submission, limits, *, confined):
-        self.errors = {}
-        self._code = list(_to_run(code, submission))
+    def __init__(self, steps, limits, *, confined):
+        self.failures = {}
+        self._steps = steps
         self._limits, self._confined = limits, confined
-        self._worker, self._ran, self._lost, self._spent = None, 0, set(), 0.0
+        self._worker, self._ran, self._lost = None, 0, set()
+        self._spent, self._out_of_time = 0.0, "out of time"
 
-    def prepare(self, solution):
-        """Have a worker that has run all cells up to and including this one.
+    def prepare(self, count):
+        """Have a worker that has run the first ``count`` steps.
 
         A cell that a worker did not survive is left out of the next one.
 
@@ -42,30 +44,39 @@ class Session:
         SandboxError
             If a worker can't be started.
         """
-        last = [name for name, _, _ in self._code].index(solution)
-        while self._worker is None or self._ran <= last:
+        while self._worker is None or self._ran < count:
             if self._worker is None:
                 self._check_time()
-                self._worker, self._ran = Worker(self._limits, confined=self._confined), 0
-            name, source, from_master = self._code[self._ran]
-            self._ran += 1
-            if source is not None and name not in self._lost:
-                self._run(name, source, from_master)
+                self._worker, self._ran = self._started(), 0
+            if self._ran < count:
+                if self._ran not in self._lost:
+                    self._run(self._steps[self._ran])
+                self._ran += 1
 
-    def _run(self, name, source, from_master):
-        request = {"do": "run", "name": name, "from_master": from_master}
+    def _started(self):
         try:
-            answer = self.ask({**request, "source": as_python(source)})
-        except WorkerFailure as failure:
-            self._lost.add(name)
-            self.errors[name] = str(failure)
-            return
-        error = answer.get("error")
-        if isinstance(error, dict):
-            self.errors[name] = f"{error.get('type')}: {error.get('message')}"
+            return Worker(self._limits, confined=self._confined)
+        except SandboxError:  # a machine may be out of something for a moment
+            return Worker(self._limits, confined=self._confined)
 
-    def ask(self, request):
+    def _run(self, step):
+        request = {"do": "run", "name": step.name, "source": step.source}
+        try:
+            seconds = min(CELL * self._limits.call, self._limits.submission - self._spent)
+            answer = self.ask({**request, "seconds": self._limits.call}, seconds)
+            failures = list(_failures(answer))
+        except WorkerFailure as failure:
+            self._lost.add(self._ran)
+            failures = [(str(failure), set())]
+        except wire.WireError:
+            failures = [("it wrote into the grader's messages", set())]
+        if step.students and failures:
+            self.failures[step.name] = failures
+
+    def ask(self, request, seconds=None):
         """Ask the worker for something; after a failure there is none any more.
+
+        ``seconds`` of processor time are those of a call, if not given.
 
         Raises
         ------
@@ -74,22 +85,25 @@ class Session:
         self._check_time()
         if self._worker is None:
             raise WorkerFailure("it ended its Python process")
-        begun = time.monotonic()
+        seconds = self._limits.call if seconds is None else seconds
+        before = self._worker.spent
         try:
-            answer = self._worker.ask(request, self._limits.call)
+            answer = self._worker.ask(request, seconds)
         except WorkerFailure as failure:
             self._worker = None
             # exactly the limit, so that the same submission always has the same time left
-            used = self._limits.call if failure.timed_out else time.monotonic() - begun
-            self._spent += used
+            self._spent += 0 if failure.kind == "no answer" else seconds
+            self._out_of_time = "no end" if failure.kind == "no end" else self._out_of_time
             raise
-        self._spent += time.monotonic() - begun
+        self._spent += self._worker.spent - before
         return answer
 
     def _check_time(self):
         if self._spent >= self._limits.submission:
             raise WorkerFailure(
-                f"the whole notebook took longer than {self._limits.submission:g} seconds"
+                f"the whole notebook took longer than {self._limits.submission:g} seconds of "
+                "processor time",
+                self._out_of_time,
             )
 
     def close(self):
@@ -105,12 +119,14 @@ class Session:
         self.close()
 
 
-def _to_run(code, submission):
-    """Yield the cells in order: name, source or None, and whether it is the master's."""
-    for name, source in code:
-        if source is not None:
-            yield name, source, True
-        else:
-            if above := submission.above.get(name):
-                yield f"above {name}", above, False
-            yield name, submission.cells.get(name), False
+def _failures(answer):
+    """Yield what failed in a cell: how, and the names that it would have bound."""
+    told = answer.get("failed", [answer.get("error")])
+    if not isinstance(told, list):
+        raise wire.WireError("expected a list of failures")
+    for each in told:
+        if not isinstance(each, dict):
+            raise wire.WireError("expected a failure")
+        names = each.get("names")
+        names = set(map(str, names)) if isinstance(names, list) else set()
+        yield clean(f"{each.get('type')}: {each.get('message')}"), names

@@ -3,17 +3,22 @@
 import os
 import signal
 import threading
+import traceback
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context, parent_process
 
+from bn_tutorial.checks.guard import one_line
 from bn_tutorial.grading import report
-from bn_tutorial.grading.grade import grade
+from bn_tutorial.grading.grade import final, grade
 from bn_tutorial.grading.results import ResultsError, key, version
 from bn_tutorial.grading.sandbox import SandboxError
 
 CONNECT = "10s"  # to wait for a scheduler
+MOST_BROKEN = 5  # executors, before all is given up
 
 
 def run(found, assignment, results, *, limits, confined, executor):
@@ -28,8 +33,9 @@ def run(found, assignment, results, *, limits, confined, executor):
     limits : Limits
     confined : bool
         Whether the students' code runs in a sandbox.
-    executor : concurrent.futures.Executor
-        Of processes here or elsewhere: a check sets things that belong to a whole process.
+    executor : callable
+        Makes a context manager of an executor, of processes here or elsewhere: a check sets things
+        that belong to a whole process.
 
     Returns
     -------
@@ -38,8 +44,6 @@ def run(found, assignment, results, *, limits, confined, executor):
 
     Raises
     ------
-    SandboxError
-        If a worker can't be started.
     ResultsError
         If what the teacher has filled in can't be read.
     """
@@ -50,17 +54,33 @@ def run(found, assignment, results, *, limits, confined, executor):
         for one in handed_in
         if one.submission
     }
-    work = partial(grade, assignment=assignment, limits=limits, confined=confined)
+    work = partial(_graded, assignment=assignment, limits=limits, confined=confined)
+    unsaved = {}
     try:
-        interrupted = _grade_missing(handed_in, keys, work, results, executor)
+        interrupted = _grade_missing(handed_in, keys, work, results, executor, unsaved)
     finally:
-        saved = {student: results.saved(name) for student, name in keys.items()}
-        rows = [
-            report.Row(one, saved.get(one.student), by_hand.get(one.student, {}))
-            for one in handed_in
-        ]
+        rows = []
+        for one in handed_in:
+            name = keys.get(one.student)
+            came = unsaved.get(name) or (results.saved(name) if name else None)
+            error = one.error or (came if isinstance(came, str) else "")
+            rows.append(
+                report.Row(one, None if error else came, by_hand.get(one.student, {}), error)
+            )
         write_reports(rows, nobodys, assignment, results, confined=confined)
     return rows, interrupted
+
+
+def _graded(submission, assignment, limits, confined):
+    """Return what came of a submission, or what went wrong in the grader, a text."""
+    try:
+        return grade(submission, assignment, limits, confined)
+    except SandboxError as error:
+        return str(error)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(where.filename)}, line {where.lineno}"
+        return one_line(f"{type(error).__name__}: {error} ({place})")
 
 
 def _marked_by_hand(handed_in, assignment, results):
@@ -81,8 +101,11 @@ def write_reports(rows, nobodys, assignment, results, *, confined):
     results.write("summary.html", page)
 
 
-def _grade_missing(handed_in, keys, work, results, executor):
-    """Grade the submissions without saved results; return whether that was interrupted."""
+def _grade_missing(handed_in, keys, work, results, executor, unsaved):
+    """Grade the submissions without saved results; return whether that was interrupted.
+
+    What is not final, and what failed in the grader, goes into ``unsaved`` by its name.
+    """
     from tqdm.auto import tqdm  # imports ipywidgets where there is a notebook
 
     waiting = {}  # of identical files, one is graded
@@ -90,36 +113,64 @@ def _grade_missing(handed_in, keys, work, results, executor):
         if one.submission and results.saved(keys[one.student]) is None:
             waiting.setdefault(keys[one.student], one.submission)
     finished = len(handed_in) - sum(keys.get(one.student) in waiting for one in handed_in)
-    same = {k: sum(other == k for other in keys.values()) for k in waiting}
-    jobs = {}
+    same = Counter(keys.values())
+    broken = 0
     with tqdm(total=len(handed_in), initial=finished, unit="notebook") as bar:
-        try:
-            for name, submission in waiting.items():
-                jobs[executor.submit(work, submission)] = name
-            pending = set(jobs)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for job in done:
-                    results.save(jobs[job], job.result())
-                    bar.update(same[jobs[job]])
-        except KeyboardInterrupt:
-            return True
-        except BrokenExecutor:
-            raise SandboxError(
-                "a grading process was ended from outside; the same command again goes on from here"
-            ) from None
-        finally:
-            _give_up(jobs, results)
+
+        def keep(name, came):
+            del waiting[name]
+            if isinstance(came, str) or not final(came):
+                unsaved[name] = came
+            else:
+                results.save(name, came)
+            bar.update(same[name])
+
+        while waiting:
+            try:
+                with executor() as pool:
+                    _grade_all(pool, work, waiting, keep, 1 if broken else len(waiting))
+            except KeyboardInterrupt:
+                return True
+            except BrokenExecutor:  # a process was ended; by what it was doing?
+                broken += 1
+                if broken > MOST_BROKEN:
+                    raise SandboxError("grading processes are ended from outside") from None
+                if broken > 1:
+                    keep(next(iter(waiting)), "its grading process was ended from outside")
     return False
 
 
-def _give_up(jobs, results):
-    """Cancel what has not begun, and keep what is at work or finished."""
-    running = [job for job in jobs if not job.cancel()]
-    wait(running)
-    for job in running:
-        if not job.cancelled() and job.exception() is None:
-            results.save(jobs[job], job.result())
+def _grade_all(pool, work, waiting, keep, at_once):
+    """Grade what is waiting, so many at a time, and keep what came of each."""
+    names, jobs = iter(list(waiting)), {}
+
+    def submit():
+        jobs.update({pool.submit(work, waiting[name]): name for name in islice(names, at_once)})
+
+    try:
+        submit()
+        while jobs:
+            done, _ = wait(jobs, return_when=FIRST_COMPLETED)
+            for job in done:
+                keep(jobs[job], _came(job))
+                del jobs[job]
+            if not jobs:
+                submit()
+    finally:  # cancel what has not begun, and keep what is at work or finished
+        running = [job for job in jobs if not job.cancel()]
+        wait(running)
+        for job in running:
+            if not job.cancelled() and job.exception() is None:
+                keep(jobs[job], job.result())
+
+
+def _came(job):
+    try:
+        return job.result()
+    except BrokenExecutor:
+        raise
+    except Exception as error:  # of a cluster: a worker that was lost
+        return one_line(f"{type(error).__name__}: {error}")
 
 
 @contextmanager

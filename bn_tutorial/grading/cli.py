@@ -13,6 +13,7 @@ from bn_tutorial.grading.submissions import SubmissionsError, find_submissions
 
 INTERRUPTED = 130  # as shells have it
 WRONG_USE = 2
+GRADER_ERROR = 3
 EXPECTED = SubmissionsError, ResultsError, sandbox.SandboxError, tasks.AssignmentError
 
 
@@ -44,7 +45,7 @@ def add_to(commands):
             type=_seconds,
             default=getattr(limits, name),
             metavar="S",
-            help=f"time for {meaning} (%(default)s)",
+            help=f"processor time for {meaning} (%(default)s)",
         )
     grade.set_defaults(run=run)
 
@@ -93,12 +94,17 @@ def grade(options):
         sandbox.check()
     if not confined:
         print(report.UNCONFINED, file=sys.stderr)
-    with _terminated_like_interrupted(), _executor(options) as executor:
+    with _terminated_like_interrupted():
         rows, interrupted = batch.run(
-            found, assignment, results, limits=limits, confined=confined, executor=executor
+            found,
+            assignment,
+            results,
+            limits=limits,
+            confined=confined,
+            executor=lambda: _executor(options),
         )
     _say(rows, found[1], assignment, results)
-    return INTERRUPTED if interrupted else 0
+    return INTERRUPTED if interrupted else GRADER_ERROR if any(row.error for row in rows) else 0
 
 
 def _check_apart(submissions, out):
@@ -128,6 +134,9 @@ def _say(rows, nobodys, assignment, results):
     for row in done:
         if row.handed_in.problem or row.handed_in.note:
             print(f"  {row.handed_in.student}: {row.status}")
+    for row in rows:
+        if row.error:
+            print(f"  {row.handed_in.student}: {row.status}", file=sys.stderr)
     for bug, students in report.misconceptions(rows):
         print(f"  {students:4} x {bug}")
     if nobodys:

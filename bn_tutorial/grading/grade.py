@@ -8,8 +8,10 @@ from bn_tutorial import checks
 from bn_tutorial.grading._process import WorkerFailure
 from bn_tutorial.grading._proxy import Proxy, clean
 from bn_tutorial.grading._session import Session
+from bn_tutorial.grading.program import is_task, program
 
 LONGEST = 1_000  # characters of a reason
+TWICE = " (your notebook has the cell {} twice: what counts is what stands above its test)"
 ONE_AT_A_TIME = threading.Lock()  # a check sets things that belong to the whole process
 
 
@@ -23,7 +25,8 @@ class Result:
     points, of : float
     kind : str
         ``"right"``, ``"known bug"``, ``"wrong"``, ``"not attempted"``; or why nothing could be
-        checked: ``"no answer"``, ``"forbidden"``, ``"undefined"``, ``"missing"``.
+        checked: ``"no answer"``, ``"out of time"``, ``"no end"``, ``"forbidden"``,
+        ``"undefined"``, ``"missing"``.
     bug : str or None
         The name of the known bug.
     reason : str
@@ -46,55 +49,67 @@ def grade(submission, assignment, limits, confined):
     SandboxError
         If no worker can be started here.
     """
-    with (
-        ONE_AT_A_TIME,
-        Session(assignment.code, submission, limits, confined=confined) as session,
-    ):
-        return [asdict(_grade(task, submission, session)) for task in assignment.tasks]
+    steps = program(assignment, submission)
+    cells = [step for step in steps if not is_task(step)]
+    results, ran = {}, 0
+    with ONE_AT_A_TIME, Session(cells, limits, confined=confined) as session:
+        for step in steps:
+            if is_task(step):
+                results[step.name] = asdict(_grade(step, submission, session, ran))
+            else:
+                ran += 1
+    return [results[task.name] for task in assignment.tasks]
 
 
-def _grade(task, submission, session):
+def final(results):
+    """Return whether another run would come to the same results."""
+    return all(result["kind"] != "no end" for result in results)
+
+
+def _grade(task, submission, session, ran):
     def none(kind, reason, bug=None):
-        return Result(task.name, 0, task.points, kind, bug, clean(reason, LONGEST))
+        twice = TWICE.format(task.solution) if task.solution in submission.repeated else ""
+        return Result(task.name, 0, task.points, kind, bug, clean(reason + twice, LONGEST))
 
-    if task.solution not in submission.cells:
-        return none("missing", f"the cell {task.solution} is not in the notebook")
     try:
-        session.prepare(task.solution)
+        session.prepare(ran)
     except WorkerFailure as failure:
-        return none("no answer", str(failure))
+        return none(failure.kind, str(failure))
     proxy = Proxy(session.ask, task.function, forbid_torch_norms=task.forbid_torch_norms)
     verdict = getattr(checks, task.check)(proxy)
     if proxy.kind == "undefined":
-        return none("undefined", _why_undefined(task, session.errors, submission.repeated))
+        return none(*_why_undefined(task, submission, session.failures))
     if proxy.failure:
         return none(proxy.kind, proxy.failure)
     reason = clean(str(verdict.message), LONGEST)
     if verdict.passed:
         return Result(task.name, task.points, task.points, "right", None, reason)
     kind = "known bug" if verdict.bug else "wrong" if verdict.attempted else "not attempted"
-    return none(kind, reason + _hint(verdict.message, submission.others), verdict.bug)
+    return none(kind, reason + _hint(verdict.message, session.failures), verdict.bug)
 
 
-def _why_undefined(task, errors, repeated):
-    if task.solution in errors:
-        how = errors[task.solution]
-        return f"{task.function} is not defined, because of how its cell ended: {how}"
-    more = " (the notebook has this cell more than once: the last one counts)"
-    where = more if task.solution in repeated else ""
-    return f"the cell {task.solution} defines no function {task.function}{where}"
+def _why_undefined(task, submission, failures):
+    """Return the kind of the result, and why there is no function."""
+    for how, names in failures.get(task.solution, ()):
+        if not names or task.function in names:
+            why = f"{task.function} is not defined, because of how its cell ended: {how}"
+            return "undefined", why + _hint(how, failures)
+    if task.solution not in submission.sources:
+        return "missing", f"the cell {task.solution} is not in the notebook"
+    return "undefined", f"the cell {task.solution} defines no function {task.function}"
 
 
-def _hint(message, others):
-    """Return what the sandbox has to do with an exception."""
-    if name := re.search(r"name '(\w+)' is not defined", message):
-        defines = re.compile(rf"^\s*(def|class)\s+{name[1]}\b|^{name[1]}\s*=", re.MULTILINE)
-        if any(defines.search(source) for source in others):
-            return f" (what a cell of your own computes is not run: move {name[1]} into this cell)"
+def _hint(message, failures):
+    """Return what other cells or the sandbox have to do with an exception."""
+    if name := re.search(r"name '(\w{1,100})' is not defined", message):
+        for cell, failed in failures.items():
+            for how, names in failed:
+                if name[1] in names:
+                    return f" (the cell {cell}, which sets {name[1]}, failed in the grader: {how})"
     if re.search(r"PermissionError|FileNotFoundError|Read-only file|ConnectionRefused", message):
         return " (the grader has no network, no other programs and none of your files)"
     if "ModuleNotFoundError" in message:
-        return " (the grader has PyTorch and NumPy, and what they need)"
+        return " (the grader has not the course, and of other packages only the teacher's)"
     if re.search(r"MemoryError|allocate memory", message):
         return " (that is more memory than the grader gives)"
     return ""

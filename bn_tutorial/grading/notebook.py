@@ -1,16 +1,15 @@
 """A notebook read with suspicion: its cells by ``grade_id``, or the reason why there are none."""
 
-import ast
 import hashlib
 import json
-import re
 import stat
-import warnings
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 LARGEST = 10 << 20  # bytes; stored pictures count
 LONGEST = 200_000  # characters of a cell
-DEFINITIONS = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+MOST = 2_000  # cells
 
 
 class NotebookError(ValueError):
@@ -40,21 +39,27 @@ class Submission:
     ----------
     digest : str
         SHA-256 of the file.
-    cells : dict of str to str
-        ``grade_id`` -> source; of a cell that is there twice, the last.
-    above : dict of str to str
-        ``grade_id`` of a solution cell -> what the student's own cells above it define.
-    others : list of str
-        The sources of the code cells that are the student's own.
-    repeated : set of str
-        The ``grade_id`` of cells that are there more than once.
+    cells : list of Cell
+        In the notebook's order.
     """
 
     digest: str
-    cells: dict[str, str]
-    above: dict[str, str] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-    repeated: frozenset[str] = frozenset()
+    cells: list[Cell]
+
+    @cached_property
+    def sources(self):
+        """``grade_id`` -> source, a dict; of a cell that is there twice, both."""
+        found = {}
+        for cell in self.cells:
+            if cell.grade_id is not None:
+                found.setdefault(cell.grade_id, []).append(cell.source)
+        return {name: "\n\n".join(sources) for name, sources in found.items()}
+
+    @cached_property
+    def repeated(self):
+        """The ``grade_id`` of cells that are there more than once."""
+        names = Counter(cell.grade_id for cell in self.cells if cell.grade_id is not None)
+        return {name for name, count in names.items() if count > 1}
 
 
 def read_bytes(path):
@@ -130,72 +135,12 @@ def read_submission(path):
         If the file is no notebook.
     """
     raw = read_bytes(path)
-    cells, above, others, repeated, waiting = {}, {}, [], set(), []
-    for cell in cells_of(raw):
-        source = _limited(cell.source)
-        if cell.grade_id is None and cell.kind == "code":
-            others.append(source)
-            waiting.append(definitions(source))
-        elif cell.grade_id is not None:
-            repeated |= {cell.grade_id} & cells.keys()
-            cells[cell.grade_id] = source
-            if cell.kind == "code" and cell.nbgrader.get("solution"):
-                above[cell.grade_id] = "\n".join(filter(None, waiting))
-                waiting = []
-    digest = hashlib.sha256(raw).hexdigest()
-    return Submission(digest, cells, above, others, frozenset(repeated))
-
-
-def definitions(source):
-    r"""Return the imports, functions, classes and plain constants of a cell, no other lines.
-
-    Examples
-    --------
-    >>> definitions("EPS = 1e-5\nprint(EPS)\ndef f(x): return x\nf(3)")
-    'EPS = 1e-05\n\ndef f(x):\n    return x'
-    """
-    if (tree := _parsed(as_python(source))) is None:
-        return ""
-    kept = [node for node in tree.body if isinstance(node, DEFINITIONS) or _is_constant(node)]
-    try:
-        return ast.unparse(ast.Module(kept, type_ignores=[]))
-    except RecursionError:
-        return ""
-
-
-def _is_constant(node):
-    if not isinstance(node, ast.Assign):
-        return False
-    try:
-        ast.literal_eval(node.value)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def _parsed(source):
-    """Return an ``ast.Module``, or None for what is no Python or too deep."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+    cells = [replace(cell, source=_limited(cell.source)) for cell in cells_of(raw)]
+    if len(cells) > MOST:
+        raise NotebookError(f"it has {len(cells)} cells; {MOST} are the most that are read")
+    return Submission(hashlib.sha256(raw).hexdigest(), cells)
 
 
 def _limited(source):
     # without surrogates, which no file and no worker can be given
     return source[:LONGEST].encode("utf-8", "replace").decode()
-
-
-def as_python(source):
-    r"""Return a cell without IPython's own lines: ``%magic``, ``!command``, ``name?``.
-
-    Examples
-    --------
-    >>> as_python("%matplotlib inline\nx = 1")
-    'pass\nx = 1'
-    """
-    if _parsed(source) is not None:
-        return source
-    return re.sub(r"^([ \t]*)(?:[%!?].*|\S+\?+[ \t]*)$", r"\1pass", source, flags=re.MULTILINE)

@@ -29,6 +29,7 @@ class Row:
     handed_in: HandedIn
     results: list[dict] | None = None  # one a task; None: not graded yet, or nothing to grade
     by_hand: dict[str, str] = field(default_factory=dict)
+    error: str = ""  # what went wrong in the grader
 
     @property
     def digest(self):
@@ -47,9 +48,13 @@ class Row:
     def status(self):
         if self.handed_in.problem:
             return f"no points: {self.handed_in.problem}"
+        if self.error:
+            return f"grader error, the same command again tries once more: {self.error}"
         if not self.done:
             return "not graded yet"
         notes = [self.handed_in.note] if self.handed_in.note else []
+        if late := [r["task"] for r in self.results if r["kind"] in ("out of time", "no end")]:
+            notes.append(f"ran out of time: {', '.join(late)}")
         if self.by_hand and self.by_hand["submission"] != self.digest:
             notes.append("changed since it was marked by hand")
         return "; ".join(["graded", *notes])

@@ -96,8 +96,12 @@ class ResultsFolder:
         """Write a file as a whole or not at all."""
         path = self.path / name
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(text, encoding="utf-8", newline="")
-        os.replace(unfinished, path)
+        try:
+            unfinished.write_text(text, encoding="utf-8", newline="")
+            os.replace(unfinished, path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
     def save(self, key, results):
         """Keep the results of a submission."""

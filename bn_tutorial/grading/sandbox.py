@@ -13,7 +13,7 @@ from pathlib import Path
 from bn_tutorial.grading import _seccomp
 
 BOX = Path(__file__).with_name("box")
-LAUNCH = ("-c", "import wire, worker; worker.serve(wire)")
+LAUNCH = ("-c", "import cells, wire, worker; worker.serve(wire, cells)")
 ISOLATION = (
     *("--unshare-user", "--unshare-all", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
     *("--die-with-parent", "--new-session"),
@@ -32,9 +32,11 @@ class Limits:
     Attributes
     ----------
     call, submission : float
-        Seconds for one call or cell, and for all of them in a submission.
+        Seconds of processor time for a call or a statement, and for all of a submission.
     start : float
-        Seconds until a worker must have imported PyTorch.
+        Seconds of processor time until a worker must have imported PyTorch.
+    patience : float
+        Seconds by the clock for each of these: for code that waits, or a machine that is busy.
     memory : int
         Bytes of address space of the process, beyond the size of PyTorch's libraries.
     folder, file : int
@@ -46,6 +48,7 @@ class Limits:
     call: float = 10.0
     submission: float = 60.0
     start: float = 60.0
+    patience: float = 5.0
     memory: int = 3 << 30
     folder: int = 64 << 20
     file: int = 16 << 20
@@ -185,6 +188,6 @@ def _interpreter():
 
 
 def _packages():
-    """Return the folders that hold PyTorch and NumPy, which may be the same."""
-    specs = [importlib.util.find_spec(name) for name in ("torch", "numpy")]
+    """Return the folders that hold PyTorch, NumPy and IPython, which may be the same."""
+    specs = [importlib.util.find_spec(name) for name in ("torch", "numpy", "IPython")]
     return list(dict.fromkeys(Path(spec.origin).resolve().parents[1] for spec in specs))

@@ -44,6 +44,8 @@ class HandedIn:
         Why there is no submission to grade, for the student; or "".
     note : str
         For the teacher; or "".
+    error : str
+        What went wrong in the grader when it was read; or "".
     """
 
     student: str
@@ -51,6 +53,7 @@ class HandedIn:
     submission: Submission | None
     problem: str = ""
     note: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,18 +163,21 @@ def _labels(students):
 def _choose(student, files, parts):
     read = []
     for file in files:
+        submission, problem, failed = None, "", ""
         try:
-            submission, problem = _read(file.path), ""
+            submission = _read(file.path)
         except NotebookError as error:
-            submission, problem = None, str(error)
-        known = sum(part in submission.cells for part in parts) if submission else -1
+            problem = str(error)
+        except Exception as error:  # one student's file must not stop the class
+            failed = f"it could not be read: {type(error).__name__}: {error}"
+        known = sum(part in submission.sources for part in parts) if submission else -1
         order = _natural(file.attempt), known, _natural(NOTEBOOK.sub("", file.place))
-        read.append((order, file, submission, problem))
-    _, file, submission, problem = max(read, key=lambda item: item[0])
-    if submission and not any(part in submission.cells for part in parts):
+        read.append((order, file, submission, problem, failed))
+    _, file, submission, problem, failed = max(read, key=lambda item: item[0])
+    if submission and not any(part in submission.sources for part in parts):
         submission, problem = None, "none of its cells is one of this assignment's"
     note = f"one of {len(files)} notebooks" if len(files) > 1 else ""
-    return HandedIn(student, file.place, submission, problem, note)
+    return HandedIn(student, file.place, submission, problem, note, failed)
 
 
 def _read(path):

@@ -8,17 +8,21 @@ from pathlib import Path
 
 from submissions.base import A1, ALL, RIGHT, Case, forward
 from submissions.files import broken_files
+from submissions.honest import honest
 from submissions.hostile import MARK, cheats, endless, escapes, processes
 from submissions.own_norms import own_norms
+from submissions.stubborn import stubborn
 from submissions.wrong import broken_code, known_bugs
 
-__all__ = ["A1", "ALL", "MARK", "Case", "cases", "hand_in"]
+__all__ = ["A1", "ALL", "MARK", "Case", "cases", "hand_in", "harmless"]
 
 
 def cases(port, outside, others_file):
     """Return all cases: dict of name to ``Case``."""
     return {
         "correct": Case(forward(RIGHT), ALL),
+        **honest(),
+        **stubborn(),
         **known_bugs(),
         **broken_code(),
         **endless(),
@@ -28,6 +32,11 @@ def cases(port, outside, others_file):
         **escapes(port, outside, others_file),
         **broken_files(others_file),
     }
+
+
+def harmless():
+    """Return the names of the cases that a notebook may run without a sandbox."""
+    return [*honest(), *known_bugs(), *broken_code(), *own_norms()]
 
 
 def hand_in(folder, cases):

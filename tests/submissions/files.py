@@ -50,6 +50,8 @@ def broken_files(others_file):
     first["source"] = WRONG
     cells.insert(cells.index(find(twice, "batch_norm_forward")), first)
     twice_wrong["cells"].append(first)
+    too_late = answers(batch_norm_forward="def batch_norm_forward(*_): pass")
+    too_late["cells"].append({**first, "source": RIGHT})
     deleted["cells"].remove(find(deleted, "batch_norm_forward"))
     script = "<script>alert(1)</script><img src=x onerror=alert(2)>"
     scripts = answers(baselines_in_words=script)
@@ -74,7 +76,8 @@ def broken_files(others_file):
         "odd_metadata": Case({"A1.ipynb": written(odd)}, ALL),
         "renamed": Case({"Final (2) ä.ipynb.txt": right}, ALL),
         "duplicated": Case({"A1.ipynb": written(twice)}, ALL),
-        "duplicated_wrong": without_forward(twice_wrong, "wrong"),
+        "duplicated_wrong": Case({"A1.ipynb": written(twice_wrong)}, ALL),
+        "duplicated_too_late": without_forward(too_late, "not attempted", "twice"),
         "deleted": without_forward(deleted, "missing", "not in the notebook"),
         "script": without_forward(scripts, "wrong", "<script>"),
         "lines": Case({"A1.ipynb": b"\xef\xbb\xbf" + written(good)}, ALL),

@@ -5,6 +5,7 @@ from pathlib import Path
 from submissions.base import (
     ALL,
     FORWARD,
+    NO_TASK,
     RIGHT,
     WITHOUT_FORWARD,
     WRONG,
@@ -42,14 +43,20 @@ def endless():
         "    except BaseException: pass"
     )
     return {
-        "endless": wrong(inside("while True: pass"), "longer than", kind="no answer"),
-        "swallows_interrupts": wrong(inside(swallow), "longer than", kind="no answer"),
-        "endless_cell": wrong(RIGHT + "\nwhile True: pass", "longer than", kind="undefined"),
+        "endless": wrong(inside("while True: pass"), "longer than", kind="out of time"),
+        "swallows_interrupts": Case(
+            forward(inside(swallow)), WITHOUT_FORWARD, ("ran out of time",), task=NO_TASK
+        ),
+        "endless_cell": Case(forward(RIGHT + "\nwhile True: pass"), ALL),
+        "endless_above": wrong(
+            "while True: pass\nn = 3\n" + inside("", "return n * i"),
+            *("NameError", "'i'"),
+        ),
         "endless_first": Case(
             {"A1.ipynb": written(answers(contexts="def contexts(*_):\n    while True: pass"))},
             ALL - 4,
             ("longer than",),
-            "no answer",
+            "out of time",
             "test_contexts",
         ),
         "os_exit": wrong(

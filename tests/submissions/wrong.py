@@ -44,7 +44,10 @@ def broken_code():
         "raises": wrong(inside("raise ValueError('boom')"), "ValueError: boom", "line 2"),
         "exits": wrong(inside("raise SystemExit(0)"), "SystemExit"),
         "syntax_error": wrong("def batch_norm_forward(x:\n", "SyntaxError", kind="undefined"),
-        "raises_before": wrong("1 / 0\n" + RIGHT, "ZeroDivisionError", kind="undefined"),
+        "raises_before": Case(forward("1 / 0\n" + RIGHT), ALL),
+        "raises_in_the_definition": wrong(
+            RIGHT.replace("eps)", "eps=1 / 0)", 1), "ZeroDivisionError", "line 2", kind="undefined"
+        ),
         "raises_after": Case(forward(RIGHT + "\n1 / 0"), ALL),
         "no_function": wrong("forward = 1", "defines no function", kind="undefined"),
         "no_tensor": wrong(inside("", "return 'y'"), "str"),
@@ -60,10 +63,10 @@ def broken_code():
             ),
             ALL,
         ),
-        "computed_in_own_cell": Case(
-            with_own_cell("axis = len('')", RIGHT.replace("mean(0)", "mean(axis)")),
+        "failed_in_own_cell": Case(
+            with_own_cell("axis = int('no')", RIGHT.replace("mean(0)", "mean(axis)")),
             WITHOUT_FORWARD,
-            ("NameError", "cell of your own"),
+            ("NameError", "the cell 1 of your own, which sets axis, failed", "invalid literal"),
             "wrong",
         ),
     }

@@ -9,7 +9,9 @@ import math
 import re
 import reprlib
 import struct
+import sys
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +29,11 @@ DTYPES = {
         *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
     )
 }
+ARRAYS = {
+    *("bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64"),
+    *("uint8", "uint16", "uint32", "uint64"),
+}
+LIMIT = sys.float_info.max  # of what is an int in JSON and is to become a float
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -70,7 +77,7 @@ def _no_constant(name):
 
 
 def encode(value, depth=DEPTH):
-    """Return a value as JSON: numbers, texts, lists, tuples, dicts, tensors and two layers.
+    """Return a value as JSON: numbers, texts, containers, tensors, arrays and two layers.
 
     Of anything else, and of what is too large, only the name of its type is kept.
     """
@@ -80,16 +87,16 @@ def encode(value, depth=DEPTH):
         return int(value)
     if isinstance(value, float):
         return _number(float(value))
-    if isinstance(value, Tensor):
+    if type(value) in (Tensor, nn.Parameter):  # another class may have its own idea of detach
         return _encode_tensor(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _encode_array(value)
     if isinstance(value, list | tuple | dict) and depth and len(value) <= ITEMS:
         return _encode_container(value, depth - 1)
     if isinstance(value, nn.Linear):
         return {"linear": [_encode_tensor(value.weight), encode(value.bias)]}
     if isinstance(value, nn.BatchNorm1d):
         return {"batch_norm": _encode_batch_norm(value)}
-    if type(value).__module__ == "numpy" and value.ndim == 0:
-        return encode(value.item())
     return {"object": type(value).__name__[:100]}
 
 
@@ -106,13 +113,25 @@ def _encode_container(value, depth):
 
 def _encode_tensor(value):
     dtype = str(value.dtype).removeprefix("torch.")
-    if dtype not in DTYPES or value.numel() > NUMBERS or value.layout is not torch.strided:
+    plain = value.layout is torch.strided and value.device.type == "cpu"
+    if dtype not in DTYPES or value.numel() > NUMBERS or not plain:
         return {"object": f"Tensor of {value.numel()} numbers of type {dtype}"}
     flat = value.detach().cpu().flatten()
     numbers = (flat.double() if value.is_floating_point() else flat).tolist()
     if value.is_floating_point():
         numbers = [number if math.isfinite(number) else str(number) for number in numbers]
     return {"tensor": {"shape": list(value.shape), "dtype": dtype, "data": numbers}}
+
+
+def _encode_array(value):
+    if value.dtype.name not in ARRAYS or value.size > NUMBERS:
+        return {"object": type(value).__name__[:100]}
+    numbers = np.ravel(value).tolist()
+    if value.dtype.kind == "f":
+        numbers = [number if math.isfinite(number) else str(number) for number in numbers]
+    if isinstance(value, np.generic):
+        return {"scalar": [value.dtype.name, *numbers]}
+    return {"array": {"shape": list(value.shape), "dtype": value.dtype.name, "data": numbers}}
 
 
 def _encode_batch_norm(layer):
@@ -182,24 +201,51 @@ def _decode_float(name):
 
 
 def _decode_tensor(content):
+    shape, dtype, data = _decode_numbers(content, DTYPES)
+    target = DTYPES[dtype]
+    if target.is_floating_point:
+        return torch.tensor(data, dtype=torch.float64).reshape(shape).to(target)
+    if target is not torch.bool:
+        _check_range(data, torch.iinfo(target))
+    return torch.tensor(data, dtype=target).reshape(shape)
+
+
+def _decode_array(content):
+    shape, dtype, data = _decode_numbers(content, ARRAYS)
+    if np.dtype(dtype).kind in "iu":
+        _check_range(data, np.iinfo(dtype))
+    with np.errstate(over="ignore"):
+        return np.array(data, dtype=dtype).reshape(shape)
+
+
+def _decode_scalar(content):
+    _checked(content, isinstance(content, list) and len(content) == 2, "a type and a number")
+    return _decode_array({"shape": [], "dtype": content[0], "data": content[1:]})[()]
+
+
+def _decode_numbers(content, dtypes):
+    """Return shape, type and numbers of a tensor or an array, and all of them right."""
     _checked(content, isinstance(content, dict), "a tensor")
     shape, dtype, data = (content.get(name) for name in ("shape", "dtype", "data"))
-    _checked(dtype, isinstance(dtype, str) and dtype in DTYPES, "a type of numbers")
+    _checked(dtype, isinstance(dtype, str) and dtype in dtypes, "a type of numbers")
     _checked(shape, isinstance(shape, list) and len(shape) <= DEPTH, "a shape")
     for size in shape:
         _checked(size, type(size) is int and 0 <= size <= NUMBERS, "a size")
     _checked("data", isinstance(data, list) and len(data) == math.prod(shape), "as many numbers")
     _checked("data", len(data) <= NUMBERS, "fewer numbers")
-    target = DTYPES[dtype]
-    if target.is_floating_point:
-        numbers = [_decode_float(x) if isinstance(x, str) else x for x in data]
-        _checked("data", all(type(x) in (int, float) for x in numbers), "numbers")
-        return torch.tensor(numbers, dtype=torch.float64).reshape(shape).to(target)
-    whole = bool if target is torch.bool else int
-    _checked("data", all(type(x) is whole for x in data), f"{dtype} numbers")
-    info = None if whole is bool else torch.iinfo(target)
-    _checked("data", info is None or all(info.min <= x <= info.max for x in data), f"{dtype} range")
-    return torch.tensor(data, dtype=target).reshape(shape)
+    if "float" in dtype:
+        plain = [x for x in data if not isinstance(x, str)]
+        right = all(type(x) in (int, float) and abs(x) <= LIMIT for x in plain)
+        _checked("data", right, "numbers")
+        data = [_decode_float(x) if isinstance(x, str) else x for x in data]
+    else:
+        whole = bool if dtype == "bool" else int
+        _checked("data", all(type(x) is whole for x in data), f"{dtype} numbers")
+    return shape, dtype, data
+
+
+def _check_range(data, info):
+    _checked("data", all(info.min <= x <= info.max for x in data), f"{info.bits} bits")
 
 
 def _decode_linear(content):
@@ -248,6 +294,8 @@ def _decode_object(name):
 DECODERS = {
     "float": _decode_float,
     "tensor": _decode_tensor,
+    "array": _decode_array,
+    "scalar": _decode_scalar,
     "linear": _decode_linear,
     "batch_norm": _decode_batch_norm,
     "object": _decode_object,

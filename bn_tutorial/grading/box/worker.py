@@ -1,13 +1,11 @@
 """The worker: runs cells and calls functions of a student's, one at a time, as it is told.
 
-It stands alone: the sandbox has this file, ``wire.py``, Python and PyTorch, and nothing else of
-the course. The grader starts it as ``python -c "import wire, worker; worker.serve(wire)"`` and
-sends it messages on stdin; it answers on stdout. Nothing here is a secret, and nothing here gives
-points: a student's code shares this process and might change all of it.
+It stands alone: the sandbox has the files of this folder, Python and the installed packages, and
+nothing else of the course. The grader starts it as ``python -c "…; worker.serve(wire, cells)"``
+and sends it messages on stdin; it answers on stdout. Nothing here is a secret, and nothing here
+gives points: a student's code shares this process and might change all of it.
 """
 
-import ast
-import contextlib
 import io
 import os
 import re
@@ -41,24 +39,24 @@ def is_norm(name):
     return NORMS.search(name) is not None
 
 
-def serve(wire):
+def serve(wire, cells):
     """Answer messages until there are no more.
 
     Parameters
     ----------
-    wire : module
-        ``wire.py``, under whatever name it was imported.
+    wire, cells : module
+        Those beside this one, under whatever name they were imported.
     """
     requests, answers = _take_the_wire()
     _limit_processes()
-    _pretend_the_course()
+    _pretend_the_course(cells.Anything())
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    namespace = {"__name__": "__main__", "display": lambda *things, **_: None}
+    notebook = cells.Cells()
     while len(header := requests.read(wire.HEADER.size)) == wire.HEADER.size:
         request = wire.unpack(requests.read(*wire.HEADER.unpack(header)))
-        answer = _answer(request, namespace, wire)
+        answer = _answer(request, notebook, wire)
         try:
             packed = wire.pack(answer)
         except wire.WireError:
@@ -88,37 +86,32 @@ def _limit_processes():
     resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
 
 
-class _Anything:
-    """Stands for whatever a cell wants from the course's package: it can be had and called."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __call__(self, *arguments, **keywords):
-        return self
-
-
-def _pretend_the_course():
+def _pretend_the_course(anything):
     for name in ("bn_tutorial", "bn_tutorial.checks"):
         module = types.ModuleType(name)
-        module.__getattr__ = _Anything().__getattr__
+        module.__getattr__ = anything.__getattr__
         sys.modules[name] = module
     sys.modules["bn_tutorial"].checks = sys.modules["bn_tutorial.checks"]
 
 
-def _answer(request, namespace, wire):
+def _answer(request, notebook, wire):
     try:
         if request["do"] == "run":
-            return {"id": request["id"], **_run(request, namespace)}
-        return {"id": request["id"], **_call(request, namespace, wire)}
+            failed = notebook.run(request["name"], request["source"], request["seconds"])
+            told = [{**_told(each["error"]), "names": each["names"]} for each in failed]
+            return {"id": request["id"], "failed": told}
+        return {"id": request["id"], **_call(request, notebook.namespace, wire)}
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        return _error(request, type(error).__name__, _message(error))
+        told = _told(error)
+        return _error(request, told["type"], told["message"])
 
 
 def _error(request, name, message):
-    return {"id": request["id"], "error": {"type": name[:100], "message": message[:1_000]}}
+    return {"id": request["id"], "error": {"type": name, "message": message}}
+
+
+def _told(error):
+    return {"type": type(error).__name__[:100], "message": _message(error)[:1_000]}
 
 
 def _message(error):
@@ -141,42 +134,40 @@ def _lines(trace):
     return found
 
 
-def _run(request, namespace):
-    source, name = request["source"], f"cell {request['name']}"
-    if not request["from_master"]:
-        exec(compile(source, name, "exec", dont_inherit=True), namespace)
-        return {}
-    for statement in ast.parse(source).body:  # what the sandbox lacks must not end the whole cell
-        with contextlib.suppress(Exception):
-            module = ast.Module([statement], type_ignores=[])
-            exec(compile(module, name, "exec", dont_inherit=True), namespace)
-    return {}
-
-
 def _call(request, namespace, wire):
     if not callable(function := namespace.get(request["function"])):
         return {"undefined": True}
     given = request["arguments"]
     arguments = [wire.decode(data) for data in given]
     before = [wire.encode(value) for value in arguments]
-    if request["forbid_torch_norms"]:
-        seen = []
-        with _Functions(seen), _Operations(seen):
-            value = _guarded(function, arguments, seen)
-        if seen:
-            return {"forbidden": seen[0]}
-    else:
-        value = function(*arguments)
-    after = [wire.encode(value) for value in arguments]
+    # as in a notebook, where a check has these settings for each call
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if request["forbid_torch_norms"]:
+            seen = []
+            with _Functions(seen), _Operations(seen):
+                answer = _guarded(function, arguments, seen, wire)
+            if seen:
+                return {"forbidden": seen[0]}
+        else:
+            answer = _encoded(function, arguments, wire)
+    value, after = answer
     changed = [
         [i, new] for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new
     ]
-    return {"value": wire.encode(value), "changed": changed}
+    return {"value": value, "changed": changed}
 
 
-def _guarded(function, arguments, seen):
+def _encoded(function, arguments, wire):
+    # what reads them may be the student's too: it belongs to the call
+    return wire.encode(function(*arguments)), [wire.encode(value) for value in arguments]
+
+
+def _guarded(function, arguments, seen, wire):
     try:
-        return function(*arguments)
+        return _encoded(function, arguments, wire)
     except BaseException:
         if not seen:  # else what was forbidden is what matters
             raise
