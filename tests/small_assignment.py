@@ -39,5 +39,5 @@ def write(path, notebook):
 
 def rows_of(out):
     """Return grades.csv: dict of student to dict."""
-    with open(out / "grades.csv", encoding="utf-8", newline="") as file:
+    with open(out / "grades.csv", encoding="utf-8-sig", newline="") as file:
         return {row["student"]: row for row in csv.DictReader(file)}

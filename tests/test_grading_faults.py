@@ -25,9 +25,7 @@ def run(tmp_path, monkeypatch):
     def run(grade, executor=lambda: ThreadPoolExecutor(1)):
         monkeypatch.setattr(batch, "grade", grade)
         found = find_submissions(tmp_path / "in", assignment.parts)
-        rows, _ = batch.run(
-            found, assignment, results, limits=Limits(), confined=True, executor=executor
-        )
+        rows, _ = batch.run(found, assignment, results, batch.Options(), executor)
         assert (tmp_path / "out" / "grades.csv").exists()
         return {row.handed_in.student: row for row in rows}
 

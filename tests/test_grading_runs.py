@@ -69,22 +69,23 @@ def test_a_run_writes_points_pages_and_counts_and_keeps_what_is_marked_by_hand(
     assert {(row["why"], row["of"], row["status"]) for row in rows.values()} == {
         ("", "5", "graded")
     }
+    assert len(list((graded / "questions").iterdir())) == 1
     assert len(list((graded / "feedback").iterdir())) == 8
-    path = graded / "grades.csv"
-    table = path.read_text()
-    edited = table.replace("student1,2,,2,", "student1,2,2.5,2,")
-    # a spreadsheet with semicolons saves it
-    path.write_text("\ufeff" + edited.replace(",", ";"), encoding="utf-8")
+    path = graded / "marks.csv"
+    table = path.read_text(encoding="utf-8-sig")
+    edited = table.replace("student1,,,,,,", "student1,,2.5,,,well done,")
+    path.write_text(edited.replace(",", ";").replace("2.5", "2,5"), encoding="cp1252")
+    before = (graded / "grades.csv").read_bytes()
     assert cli.main(command(graded)) == 0
-    assert path.read_text() == table.replace("student1,2,,2,", "student1,2,2.5,4.5,")
-    assert "4.5 of 5 points" in (graded / "feedback" / report.feedback_name("student1")).read_text()
-    for old, new, words in [
-        ("student1", "somebody", "points by hand for somebody"),
-        ("2.5", "much", "expected points from 0 to 3, got 'much'"),
-    ]:
-        path.write_text(edited.replace(old, new))
-        assert cli.main(command(graded)) == 2
-        assert words in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8-sig") == edited
+    after = before.replace(b"student1,,2,,,,2,", b"student1,,2,2.5,,,4.5,")
+    assert (graded / "grades.csv").read_bytes() == after != before
+    page = (graded / "feedback" / report.feedback_name("student1")).read_text()
+    assert "4.5 of 5 points" in page
+    assert "well done" in page
+    path.write_text(edited.replace("2.5", "much"))
+    assert cli.main(command(graded)) == 2
+    assert "column why: expected a number from 0 to 3, got 'much'" in capsys.readouterr().err
 
 
 # what the teacher may get wrong
@@ -152,6 +153,7 @@ def test_results_that_can_t_be_written_are_named(tmp_path, monkeypatch):
     ("system", "programs", "words"),
     [
         ("Darwin", {"bwrap", "prlimit"}, "expected Linux"),
+        ("Windows", {"bwrap", "prlimit"}, "on Windows WSL 2"),
         ("Linux", {"prlimit"}, "apt-get install bubblewrap"),
         ("Linux", {"bwrap"}, "expected prlimit"),
     ],
@@ -164,7 +166,7 @@ def test_without_a_sandbox_grading_is_refused(
     assert cli.main(command(tmp_path / "out")) == 2
     said = capsys.readouterr().err
     assert words in said
-    assert "--unconfined" in said
+    assert ("--unconfined" in said) == (system != "Windows")
     with pytest.raises(sandbox.SandboxError, match=words):
         Worker(sandbox.Limits())
 
@@ -180,7 +182,7 @@ def test_a_bubblewrap_that_may_not_start_is_no_sandbox(monkeypatch, tmp_path, sc
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sandbox.platform, "system", lambda: "Linux")
     assert words in sandbox.lacking()
-    with pytest.raises(sandbox.SandboxError, match=r"user namespaces.* --unconfined"):
+    with pytest.raises(sandbox.SandboxError, match=r"Ubuntu 24.04.*Docker.* --unconfined"):
         sandbox.check()
 
 
@@ -191,6 +193,12 @@ def test_a_sandbox_that_does_not_start_is_the_teachers_problem(monkeypatch):
         sandbox.SandboxError, match=r"no worker can be started.*Can't find source path /nowhere"
     ):
         Worker(sandbox.Limits())
+
+
+def test_windows_can_t_grade_without_a_sandbox_either(monkeypatch, command, tmp_path, capsys):
+    monkeypatch.setattr(sandbox.platform, "system", lambda: "Windows")
+    assert cli.main(command(tmp_path / "out", "--unconfined")) == 2
+    assert "expected Linux or macOS, got Windows" in capsys.readouterr().err
 
 
 def test_unconfined_it_says_so(handed_in, command, tmp_path, capsys):

@@ -7,32 +7,56 @@ import traceback
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
 
 from bn_tutorial.checks.guard import one_line
-from bn_tutorial.grading import report
+from bn_tutorial.grading import gradebook, marks, report
 from bn_tutorial.grading.grade import final, grade
-from bn_tutorial.grading.results import ResultsError, key, version
-from bn_tutorial.grading.sandbox import SandboxError
+from bn_tutorial.grading.late import Late
+from bn_tutorial.grading.marks import Mark
+from bn_tutorial.grading.results import key, version
+from bn_tutorial.grading.sandbox import Limits, SandboxError
 
 CONNECT = "10s"  # to wait for a scheduler
 MOST_BROKEN = 5  # executors, before all is given up
 
 
-def run(found, assignment, results, *, limits, confined, executor):
+@dataclass(frozen=True)
+class Options:
+    """How a class is graded.
+
+    Attributes
+    ----------
+    limits : Limits
+    confined : bool
+        Whether the students' code runs in a sandbox.
+    rule : Late
+    anonymous : bool
+        Whether the pages and the table for marking by hand go without names.
+    again : frozenset of str
+        The students that are graded anew.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    confined: bool = True
+    rule: Late = field(default_factory=Late)
+    anonymous: bool = False
+    again: frozenset[str] = frozenset()
+
+
+def run(found, assignment, results, options, executor):
     """Grade what is not graded yet and write the reports.
 
     Parameters
     ----------
-    found : tuple
+    found : Found
         From ``submissions.find_submissions``.
     assignment : Assignment
     results : ResultsFolder
-    limits : Limits
-    confined : bool
-        Whether the students' code runs in a sandbox.
+    options : Options
     executor : callable
         Makes a context manager of an executor, of processes here or elsewhere: a check sets things
         that belong to a whole process.
@@ -47,14 +71,18 @@ def run(found, assignment, results, *, limits, confined, executor):
     ResultsError
         If what the teacher has filled in can't be read.
     """
-    handed_in, nobodys = found
-    by_hand = _marked_by_hand(handed_in, assignment, results)
+    handed_in, seed = found.handed_in, results.seed
+    by_hand = marks.read(results.path / marks.NAME, assignment.texts, handed_in, seed)
+    how = options.limits, options.confined
     keys = {  # student -> name of the results, where there is something to grade
-        one.student: key(one.submission, assignment, limits, confined, version())
+        one.student: key(one.submission, assignment, *how, version(), seed)
         for one in handed_in
         if one.submission
     }
-    work = partial(_graded, assignment=assignment, limits=limits, confined=confined)
+    limits, confined = how
+    work = partial(_graded, assignment=assignment, limits=limits, confined=confined, seed=seed)
+    for student in keys.keys() & options.again:
+        results.forget(keys[student])
     unsaved = {}
     try:
         interrupted = _grade_missing(handed_in, keys, work, results, executor, unsaved)
@@ -64,41 +92,39 @@ def run(found, assignment, results, *, limits, confined, executor):
             name = keys.get(one.student)
             came = unsaved.get(name) or (results.saved(name) if name else None)
             error = one.error or (came if isinstance(came, str) else "")
-            rows.append(
-                report.Row(one, None if error else came, by_hand.get(one.student, {}), error)
-            )
-        write_reports(rows, nobodys, assignment, results, confined=confined)
+            mark = by_hand.get(one.student, Mark())
+            rows.append(report.Row(one, None if error else came, mark, error, options.rule))
+        write_reports(rows, found.nobodys, assignment, results, options)
     return rows, interrupted
 
 
-def _graded(submission, assignment, limits, confined):
+def write_reports(rows, nobodys, assignment, results, options):
+    """Write the tables, the pages of questions and of students, and summary.html."""
+    if kept := results.write_table("grades.csv", report.grades(rows, assignment)):
+        print(f"grades.csv was changed: that is now {kept}. Points go into {marks.NAME}.")
+    if assignment.texts:
+        table = marks.table(rows, assignment.texts, results.seed, anonymous=options.anonymous)
+        results.write(marks.NAME, "\ufeff" + table)
+    pages = report.questions(rows, assignment, results.seed, anonymous=options.anonymous)
+    results.pages("questions", pages)
+    feedback = {row.page: report.feedback(row, assignment) for row in rows if row.done}
+    results.pages("feedback", feedback)
+    results.write("similar.html", report.alike(rows, assignment))
+    results.write("feedback.zip", gradebook.feedback_zip(rows, assignment))
+    page = report.summary(rows, assignment, nobodys, confined=options.confined)
+    results.write("summary.html", page)
+
+
+def _graded(submission, assignment, limits, confined, seed):
     """Return what came of a submission, or what went wrong in the grader, a text."""
     try:
-        return grade(submission, assignment, limits, confined)
+        return grade(submission, assignment, limits, confined, seed)
     except SandboxError as error:
         return str(error)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}, line {where.lineno}"
         return one_line(f"{type(error).__name__}: {error} ({place})")
-
-
-def _marked_by_hand(handed_in, assignment, results):
-    by_hand = results.marked_by_hand(assignment.texts)
-    if gone := by_hand.keys() - {one.student for one in handed_in}:
-        raise ResultsError(
-            f"{results.path / 'grades.csv'}: expected only students who have handed in something, "
-            f"got points by hand for {', '.join(sorted(gone))}: move the file away to start anew"
-        )
-    return by_hand
-
-
-def write_reports(rows, nobodys, assignment, results, *, confined):
-    """Write grades.csv, the feedback pages and summary.html."""
-    results.write("grades.csv", report.grades(rows, assignment))
-    results.feedback({row.page: report.feedback(row, assignment) for row in rows if row.done})
-    page = report.summary(rows, assignment, nobodys, confined=confined)
-    results.write("summary.html", page)
 
 
 def _grade_missing(handed_in, keys, work, results, executor, unsaved):

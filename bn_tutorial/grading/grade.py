@@ -10,6 +10,7 @@ from bn_tutorial.grading._proxy import Proxy, clean
 from bn_tutorial.grading._session import Session
 from bn_tutorial.grading.program import is_task, program
 
+OTHER_INPUTS = " These are other inputs than the notebook's, with which it was right."
 LONGEST = 1_000  # characters of a reason
 TWICE = " (your notebook has the cell {} twice: what counts is what stands above its test)"
 ONE_AT_A_TIME = threading.Lock()  # a check sets things that belong to the whole process
@@ -41,8 +42,10 @@ class Result:
     reason: str
 
 
-def grade(submission, assignment, limits, confined):
+def grade(submission, assignment, limits, confined, seed):
     """Grade a submission: list of dict, one ``Result`` a task, in the assignment's order.
+
+    A task is right if its check passes with the notebook's inputs and with those of ``seed``.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def grade(submission, assignment, limits, confined):
     with ONE_AT_A_TIME, Session(cells, limits, confined=confined) as session:
         for step in steps:
             if is_task(step):
-                results[step.name] = asdict(_grade(step, submission, session, ran))
+                results[step.name] = asdict(_grade(step, submission, session, ran, seed))
             else:
                 ran += 1
     return [results[task.name] for task in assignment.tasks]
@@ -66,7 +69,7 @@ def final(results):
     return all(result["kind"] != "no end" for result in results)
 
 
-def _grade(task, submission, session, ran):
+def _grade(task, submission, session, ran, seed):
     def none(kind, reason, bug=None):
         twice = TWICE.format(task.solution) if task.solution in submission.repeated else ""
         return Result(task.name, 0, task.points, kind, bug, clean(reason + twice, LONGEST))
@@ -76,7 +79,9 @@ def _grade(task, submission, session, ran):
     except WorkerFailure as failure:
         return none(failure.kind, str(failure))
     proxy = Proxy(session.ask, task.function, forbid_torch_norms=task.forbid_torch_norms)
-    verdict = getattr(checks, task.check)(proxy)
+    check, others = getattr(checks, task.check), ""
+    if (verdict := check(proxy)).passed:
+        verdict, others = check(proxy, seed=seed), OTHER_INPUTS
     if proxy.kind == "undefined":
         return none(*_why_undefined(task, submission, session.failures))
     if proxy.failure:
@@ -85,7 +90,8 @@ def _grade(task, submission, session, ran):
     if verdict.passed:
         return Result(task.name, task.points, task.points, "right", None, reason)
     kind = "known bug" if verdict.bug else "wrong" if verdict.attempted else "not attempted"
-    return none(kind, reason + _hint(verdict.message, session.failures), verdict.bug)
+    reason += others + _hint(verdict.message, session.failures)
+    return none(kind, reason, verdict.bug)
 
 
 def _why_undefined(task, submission, failures):

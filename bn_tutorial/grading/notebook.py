@@ -55,6 +55,16 @@ class Submission:
                 found.setdefault(cell.grade_id, []).append(cell.source)
         return {name: "\n\n".join(sources) for name, sources in found.items()}
 
+    def written_below(self, name, masters):
+        """Return the student's own texts right below a cell, which are not the master's."""
+        at = [i for i, cell in enumerate(self.cells) if cell.grade_id == name]
+        found = []
+        for cell in self.cells[at[-1] + 1 :] if at else []:
+            if cell.kind != "markdown" or cell.grade_id or cell.source.strip() in masters:
+                break
+            found.append(cell.source)
+        return found
+
     @cached_property
     def repeated(self):
         """The ``grade_id`` of cells that are there more than once."""
@@ -68,7 +78,7 @@ def read_bytes(path):
     Raises
     ------
     NotebookError
-        If it is a link, no file, unreadable, empty or larger than ``LARGEST``.
+        If it is a link, no file, unreadable or larger than ``LARGEST``.
     """
     try:
         info = path.lstat()
@@ -81,12 +91,9 @@ def read_bytes(path):
                 f"it is larger than {LARGEST >> 20} MB ({info.st_size / 2**20:.0f} MB): "
                 "clear the outputs and hand it in again"
             )
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise NotebookError(f"it can't be read: {error.strerror}") from None
-    if not raw.strip():
-        raise NotebookError("the file is empty")
-    return raw
 
 
 def cells_of(raw):
@@ -95,8 +102,10 @@ def cells_of(raw):
     Raises
     ------
     NotebookError
-        If they are not UTF-8, not JSON, or not a notebook's.
+        If they are none, not UTF-8, not JSON, or not a notebook's.
     """
+    if not raw.strip():
+        raise NotebookError("the file is empty")
     try:
         notebook = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -126,15 +135,14 @@ def _dict(value):
     return value if isinstance(value, dict) else {}
 
 
-def read_submission(path):
-    """Return what a student handed in: Submission.
+def parse(raw):
+    """Return what a student handed in, from a file's bytes: Submission.
 
     Raises
     ------
     NotebookError
-        If the file is no notebook.
+        If they are no notebook.
     """
-    raw = read_bytes(path)
     cells = [replace(cell, source=_limited(cell.source)) for cell in cells_of(raw)]
     if len(cells) > MOST:
         raise NotebookError(f"it has {len(cells)} cells; {MOST} are the most that are read")

@@ -1,18 +1,18 @@
 """The folder of results: one file a submission, so that a run that was killed goes on."""
 
-import csv
 import hashlib
-import io
 import json
 import os
+import secrets
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import torch
 
 from bn_tutorial import checks
 
-FORMAT = 1
+FORMAT = 2
 
 
 class ResultsError(ValueError):
@@ -29,9 +29,9 @@ def version():
     return digest.hexdigest()
 
 
-def key(submission, assignment, limits, confined, grader):
+def key(submission, assignment, limits, confined, grader, seed):
     """Return the name of a submission's results: a digest of all that decides about them."""
-    parts = (submission.digest, assignment.digest, repr(limits), repr(confined), grader)
+    parts = (submission.digest, assignment.digest, repr((limits, confined, seed)), grader)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -45,6 +45,11 @@ class ResultsFolder:
     assignment : str
         Its name.
 
+    Attributes
+    ----------
+    seed : int
+        Secret: of the inputs that no student has seen, and of the codes in marks.csv.
+
     Raises
     ------
     ResultsError
@@ -55,8 +60,8 @@ class ResultsFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._claim(assignment)
-            for name in ("results", "feedback"):
+            self.seed = self._claim(assignment)
+            for name in ("results", "feedback", "questions"):
                 (path / name).mkdir(exist_ok=True)
                 self._probe(path / name)
         except OSError as error:
@@ -66,15 +71,18 @@ class ResultsFolder:
             ) from None
 
     def _claim(self, assignment):
+        """Return the seed of the folder: drawn when it is new, and the same ever after."""
         mark = self.path / "run.json"
         mine = {"assignment": assignment, "format": FORMAT}
+        found, seed = {}, secrets.randbits(48)
         if mark.exists():
             try:
                 found = json.loads(mark.read_text(encoding="utf-8"))
-            except ValueError:
-                found = None
-            if found != mine:
-                other = found.get("assignment") if isinstance(found, dict) else "something else"
+                seed = found.pop("seed")
+            except (AttributeError, KeyError, ValueError):
+                found = {}
+            if found != mine or not isinstance(seed, int):
+                other = found.get("assignment", "something else")
                 raise ResultsError(
                     f"--out: expected results of {assignment} in {self.path}, got those of "
                     f"{other}: name another folder"
@@ -84,7 +92,9 @@ class ResultsFolder:
                 f"--out: expected a new or empty folder, or one with results, got {self.path} "
                 "with other files in it"
             )
-        self.write("run.json", json.dumps(mine) + "\n")
+        if not found:
+            self.write("run.json", json.dumps({**mine, "seed": seed}) + "\n")
+        return seed
 
     @staticmethod
     def _probe(folder):
@@ -92,16 +102,35 @@ class ResultsFolder:
         probe.touch()
         probe.unlink()
 
-    def write(self, name, text):
-        """Write a file as a whole or not at all."""
+    def write(self, name, content):
+        """Write a file, of text or bytes, as a whole or not at all."""
         path = self.path / name
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            unfinished.write_text(text, encoding="utf-8", newline="")
+            raw = content if isinstance(content, bytes) else content.encode()
+            unfinished.write_bytes(raw)
             os.replace(unfinished, path)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise OSError(error.errno, error.strerror, str(path)) from None
+
+    def write_table(self, name, text):
+        """Write a table for a spreadsheet; return where one that was changed is kept, or None.
+
+        The mark in front tells a spreadsheet that it is UTF-8.
+        """
+        path, trace = self.path / name, self.path / f".{name}.sha256"
+        new, kept = hashlib.sha256(("\ufeff" + text).encode()).hexdigest(), None
+        if path.exists() and trace.exists():
+            old = hashlib.sha256(path.read_bytes()).hexdigest()
+            if old not in trace.read_text().split():
+                names = (f"{path.stem} (changed {i}).csv" for i in count(1))
+                kept = next(place for n in names if not (place := path.with_name(n)).exists())
+                os.replace(path, kept)
+            new = f"{old}\n{new}"  # both: this may be ended between the two files
+        self.write(trace.name, new)
+        self.write(name, "\ufeff" + text)
+        return kept
 
     def save(self, key, results):
         """Keep the results of a submission."""
@@ -115,61 +144,14 @@ class ResultsFolder:
             return None
         return results if isinstance(results, list) else None
 
-    def feedback(self, pages):
-        """Write the feedback pages, dict of file name to HTML, and remove older ones."""
+    def forget(self, key):
+        """Remove the results of a submission."""
+        (self.path / f"results/{key}.json").unlink(missing_ok=True)
+
+    def pages(self, folder, pages):
+        """Write the pages of a folder, dict of file name to HTML, and remove older ones."""
         for name, page in pages.items():
-            self.write(f"feedback/{name}", page)
-        for path in (self.path / "feedback").glob("*.html"):
+            self.write(f"{folder}/{name}", page)
+        for path in (self.path / folder).glob("*.html"):
             if path.name not in pages:
                 path.unlink()
-
-    def marked_by_hand(self, texts):
-        """Return what the teacher has filled in: student -> {name: points as they were written}.
-
-        Parameters
-        ----------
-        texts : list of FreeText
-
-        Returns
-        -------
-        dict of str to dict
-            With ``"submission"`` beside the points, to see whether it is still the same.
-
-        Raises
-        ------
-        ResultsError
-            If grades.csv is not as it was written, but for these columns.
-        """
-        path = self.path / "grades.csv"
-        if not path.exists():
-            return {}
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except ValueError:
-            raise ResultsError(f"{path}: expected UTF-8; save it so, or move it away") from None
-        header = text.partition("\n")[0]
-        delimiter = ";" if header.count(";") > header.count(",") else ","  # some spreadsheets'
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-        if "student" not in header or "submission" not in header:
-            raise ResultsError(f"{path}: expected the columns it was written with; move it away")
-        names = ["submission", *(text.name for text in texts)]
-        marked = {}
-        for row in rows:
-            kept = {name: (row.get(name) or "").strip() for name in names}
-            _check_points(path, row["student"], kept, texts)
-            if any(kept[text.name] for text in texts):
-                marked[row["student"]] = kept
-        return marked
-
-
-def _check_points(path, student, row, texts):
-    for text in texts:
-        try:
-            right = not row[text.name] or 0 <= float(row[text.name]) <= text.points
-        except ValueError:
-            right = False
-        if not right:
-            raise ResultsError(
-                f"{path}, {student}, {text.name}: expected points from 0 to {text.points:g}, "
-                f"got {row[text.name]!r}"
-            )

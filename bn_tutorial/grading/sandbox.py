@@ -20,6 +20,14 @@ ISOLATION = (
 )
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 
+NO_SANDBOX = "; or grade without a sandbox: --unconfined"
+ELSEWHERE = "; on Windows WSL 2 is one, on a Mac a virtual machine"
+PERMIT = (
+    "Ubuntu 24.04 and later: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, until the "
+    "next start. Docker: docker run --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined"
+)
+
 
 class SandboxError(RuntimeError):
     """No worker can be started here; the message is for the teacher."""
@@ -58,7 +66,16 @@ class Limits:
 def check():
     """Raise a SandboxError, for the teacher, where this machine can't confine a worker."""
     if (reason := lacking()) is not None:
-        raise SandboxError(f"{reason}; or grade without a sandbox: --unconfined")
+        other = "" if platform.system() == "Windows" else NO_SANDBOX
+        raise SandboxError(reason + other)
+
+
+def check_unconfined():
+    """Raise a SandboxError where not even a worker without a sandbox can be started."""
+    if platform.system() == "Windows":
+        raise SandboxError(
+            "--unconfined: expected Linux or macOS, got Windows; grade in WSL 2, with the sandbox"
+        )
 
 
 def lacking():
@@ -67,7 +84,7 @@ def lacking():
     A container may have bubblewrap and not permit what it does.
     """
     if platform.system() != "Linux":
-        return f"expected Linux for the sandbox, got {platform.system()}"
+        return f"expected Linux for the sandbox, got {platform.system()}{ELSEWHERE}"
     if shutil.which("prlimit") is None:
         return "expected prlimit for the sandbox, got none: apt-get install util-linux"
     if shutil.which("bwrap") is None:
@@ -83,14 +100,14 @@ def lacking():
         said = done.stderr[:300].decode(errors="replace").strip() or f"exit {done.returncode}"
     return (
         f"expected bubblewrap to start a sandbox, got {said!r}: it is installed, but the system "
-        "must permit it user namespaces (a container by its settings, Ubuntu by AppArmor's)"
+        f"must permit it user namespaces. {PERMIT}"
     )
 
 
 def confined(limits, filter_fd=None):
     """Return the command that starts a worker in bubblewrap.
 
-    It sees the system's libraries, the interpreter, the installed packages and the two files of
+    It sees the system's libraries, the interpreter, the installed packages and the files of
     ``box``, all read-only; one empty folder to write to; no network, no home, no ``/proc``.
 
     ``/proc`` is left out on purpose: where root starts bubblewrap, ``/proc/sys`` is writable in the

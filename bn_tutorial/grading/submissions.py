@@ -1,28 +1,35 @@
 """Who handed in what: the submissions in a folder, as learning platforms export them.
 
 A notebook that lies in the folder itself is a student's, and so is each folder in it, however
-deep the notebook lies there. Names that platforms make are taken apart:
-
-    alice.ipynb, alice/A1/A1.ipynb                                  nbgrader and by hand
-    Alice Ash_4711_assignsubmission_file_/A1.ipynb                  Moodle, folders
-    Alice Ash_4711_assignsubmission_file_A1.ipynb                   Moodle, files
-    ashalice_4711_815_A1.ipynb, ashalice_LATE_4711_815_A1-1.ipynb   Canvas
-    A1_aash_attempt_2026-11-22-18-50-00_A1.ipynb                    Blackboard
+deep the notebook lies there; so is a zip with notebooks. ``platforms.py`` knows the names.
 """
 
+import io
 import os
 import re
-from dataclasses import dataclass
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-from bn_tutorial.grading.notebook import NotebookError, Submission, read_submission
+import yaml
 
-PLATFORMS = [
-    re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(file|onlinetext)(_.*)?", re.DOTALL),
-    re.compile(r"(?P<id>.+?_(?P<name>[^_]+))_attempt_(?P<attempt>[\d-]+)([_.].*)?", re.DOTALL),
-    re.compile(r"(?P<name>[^_]+?)(_LATE)?_(?P<id>\d{3,})_(?P<attempt>\d{3,})_.+", re.DOTALL),
-]
+from bn_tutorial.grading import platforms
+from bn_tutorial.grading.notebook import (
+    LARGEST,
+    NotebookError,
+    Submission,
+    parse,
+    read_bytes,
+)
+from bn_tutorial.grading.platforms import Owner
+
 NOTEBOOK = re.compile(r"\.ipynb(\W.*)?$", re.IGNORECASE | re.DOTALL)  # A1.ipynb.txt, A1.ipynb (2)
+COPY = re.compile(r"-Copy\d*|- Copy|\(\d+\)|_copy", re.IGNORECASE)
+STUB = re.compile(r"# YOUR CODE HERE\s+pass\s*\Z|\A\s*YOUR ANSWER HERE\s*\Z")
+MEMBERS = 200  # of a zip, which are looked at
+IN_A_ZIP = 20  # notebooks
 
 
 class SubmissionsError(ValueError):
@@ -46,6 +53,14 @@ class HandedIn:
         For the teacher; or "".
     error : str
         What went wrong in the grader when it was read; or "".
+    id : str
+        The platform's; or "".
+    when : datetime or None
+        When it was handed in, where the platform says so.
+    late : bool
+        Whether the platform says that it is late.
+    unclear : bool
+        Whether it is not certain whose it is.
     """
 
     student: str
@@ -54,33 +69,53 @@ class HandedIn:
     problem: str = ""
     note: str = ""
     error: str = ""
+    id: str = ""
+    when: datetime | None = None
+    late: bool = False
+    unclear: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that is in a folder.
+
+    Attributes
+    ----------
+    handed_in : list of HandedIn
+        Sorted by student.
+    nobodys : list of str
+        What was not read.
+    platform : str
+        Whose names these were taken for.
+    """
+
+    handed_in: list[HandedIn]
+    nobodys: list[str]
+    platform: str
 
 
 @dataclass(frozen=True)
 class _File:
     path: Path
     place: str  # in the folder
-    name: str
-    id: str
-    attempt: str
+    owner: Owner
+    member: str | None = None  # of a zip
 
 
-def find_submissions(folder, parts):
-    """Return each student's submission.
+def find_submissions(folder, parts, platform=None):
+    """Return each student's submission: Found.
 
     Of several notebooks of one student the latest attempt counts, and of those the one with most of
-    the assignment's cells; then the last by name.
+    the assignment's cells, then with most of them filled in; then an original before its copies;
+    then the last by name.
 
     Parameters
     ----------
     folder : Path
     parts : list of str
         The ``grade_id`` of the cells that a student writes in.
-
-    Returns
-    -------
-    tuple of (list of HandedIn, list of str)
-        Sorted by student; and what in the folder is nobody's.
+    platform : str, optional
+        One of ``platforms.KNOWN``; guessed if not given.
 
     Raises
     ------
@@ -91,35 +126,47 @@ def find_submissions(folder, parts):
         what = "a file" if folder.exists() else "nothing of this name"
         raise SubmissionsError(f"{folder}: expected a folder of notebooks, got {what}")
     try:
-        files, nobodys = _files(folder)
+        entries = sorted(e.name for e in os.scandir(folder) if not _hidden(e.name))
+        platform = platform or platforms.guess(list(map(_text, entries)))
+        files, nobodys = _files(folder, entries, platform)
     except OSError as error:
         raise SubmissionsError(f"{error.filename}: {error.strerror}") from None
-    if not any(NOTEBOOK.search(file.path.name) for file in files):
+    except (yaml.YAMLError, AttributeError, ValueError) as error:
+        raise SubmissionsError(f"{folder / platforms.GRADESCOPE}: {error}") from None
+    if not any(NOTEBOOK.search(file.member or file.path.name) for file in files):
         raise SubmissionsError(f"{folder}: expected notebooks (*.ipynb), got none")
     students = {}
     for file in files:
-        students.setdefault((file.name, file.id), []).append(file)
+        students.setdefault((file.owner.name, file.owner.id), []).append(file)
     labels = _labels(students)
     found = [_choose(labels[key], files, parts) for key, files in students.items()]
-    return sorted(found, key=lambda handed_in: handed_in.student), nobodys
+    return Found(sorted(found, key=lambda one: one.student), nobodys, platform)
 
 
-def _files(folder):
+def _files(folder, names, platform):
     files, nobodys = [], []
-    with os.scandir(folder) as entries:
-        entries = sorted((e for e in entries if not _hidden(e.name)), key=lambda e: e.name)
-    for entry in entries:
-        name, who, attempt = _taken_apart(entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            paths = _below(Path(entry.path))
-        elif NOTEBOOK.search(entry.name) or who or attempt or entry.is_symlink():
-            paths = [Path(entry.path)]
+    owners = {}
+    if platform == "gradescope" and (folder / platforms.GRADESCOPE).is_file():
+        owners = platforms.gradescope((folder / platforms.GRADESCOPE).read_text("utf-8"))
+    for name in names:
+        path, text = folder / name, _text(name)
+        owner = owners.get(name) or platforms.owner(text, platform)
+        named = owner.known and owner.name != text  # somebody's, whatever it is
+        if path.is_dir() and not path.is_symlink():
+            paths = _below(path)
+        elif NOTEBOOK.search(name) or _is_zip(path) or path.is_symlink() or named:
+            paths = [path]
         else:
-            nobodys.append(_text(entry.name))
+            nobodys.append(text)
             continue
+        if platform == "gradescope" and owners:
+            owner = replace(owner, known=name in owners)
         for path in paths:
             place = _text(path.relative_to(folder).as_posix())
-            files.append(_File(path, place, name, who, attempt))
+            files += [
+                _File(path, f"{place}/{_text(member)}" if member else place, owner, member)
+                for member in (_members(path) or [None])
+            ]
     return files, nobodys
 
 
@@ -130,19 +177,29 @@ def _below(folder):
         links = [name for name in folders if Path(parent, name).is_symlink()]
         folders[:] = sorted(name for name in folders if not _hidden(name))
         paths += [Path(parent, name) for name in sorted([*names, *links]) if not _hidden(name)]
-    return [path for path in paths if NOTEBOOK.search(path.name)] or paths[:1] or [folder]
+    notebooks = [path for path in paths if NOTEBOOK.search(path.name) or _is_zip(path)]
+    return notebooks or paths[:1] or [folder]
 
 
 def _hidden(name):
     return name.startswith((".", "__MACOSX"))
 
 
-def _taken_apart(name):
-    for platform in PLATFORMS:
-        if match := platform.fullmatch(name):
-            groups = match.groupdict(default="")
-            return _text(groups["name"]), groups.get("id", ""), groups.get("attempt", "")
-    return _text(re.sub(r"\.ipynb(\.txt|\.json)?", "", name, flags=re.IGNORECASE)), "", ""
+def _is_zip(path):
+    return path.suffix.lower() == ".zip" and path.is_file() and not path.is_symlink()
+
+
+def _members(path):
+    """Return the notebooks in a zip: their names there. Nothing is ever unpacked to a file."""
+    if not _is_zip(path):
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist()[:MEMBERS] if not info.is_dir()]
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return []
+    plain = (name for name in names if not any(map(_hidden, name.split("/"))))
+    return [name for name in plain if NOTEBOOK.search(name)][:IN_A_ZIP]
 
 
 def _text(name):
@@ -165,28 +222,72 @@ def _choose(student, files, parts):
     for file in files:
         submission, problem, failed = None, "", ""
         try:
-            submission = _read(file.path)
+            submission = _read(file)
         except NotebookError as error:
             problem = str(error)
         except Exception as error:  # one student's file must not stop the class
             failed = f"it could not be read: {type(error).__name__}: {error}"
-        known = sum(part in submission.sources for part in parts) if submission else -1
-        order = _natural(file.attempt), known, _natural(NOTEBOOK.sub("", file.place))
-        read.append((order, file, submission, problem, failed))
+        read.append((_rank(file, submission, parts), file, submission, problem, failed))
     _, file, submission, problem, failed = max(read, key=lambda item: item[0])
     if submission and not any(part in submission.sources for part in parts):
         submission, problem = None, "none of its cells is one of this assignment's"
-    note = f"one of {len(files)} notebooks" if len(files) > 1 else ""
-    return HandedIn(student, file.place, submission, problem, note, failed)
+    others = [other.place for other in files if other is not file]
+    notes = [f"not graded: {', '.join(sorted(others)[:5])}"] if others else []
+    unclear = not file.owner.known
+    if unclear:
+        notes.append("its name is not the platform's")
+    return HandedIn(
+        student,
+        file.place,
+        submission,
+        problem,
+        "; ".join(notes),
+        failed,
+        file.owner.id,
+        file.owner.when,
+        file.owner.late,
+        unclear,
+    )
 
 
-def _read(path):
-    if not path.is_symlink():
-        if path.is_dir():
+def _rank(file, submission, parts):
+    """Return a key that is largest for the notebook of a student that counts."""
+    sources = submission.sources if submission else {}
+    known = [part for part in parts if part in sources]
+    written = sum(not STUB.search(sources[part]) for part in known)
+    original = not COPY.search(NOTEBOOK.sub("", file.member or file.path.name))
+    latest = file.owner.when or datetime.min, file.owner.attempt
+    place = _natural(NOTEBOOK.sub("", file.place))
+    return latest, len(known) if submission else -1, written, original, place
+
+
+def _read(file):
+    if file.member:
+        return parse(_unzipped(file))
+    if not file.path.is_symlink():
+        if file.path.is_dir():
             raise NotebookError("there is no file in the folder")
-        if not NOTEBOOK.search(path.name):
+        if _is_zip(file.path):
+            raise NotebookError("there is no notebook (*.ipynb) in the zip, or it can't be read")
+        if not NOTEBOOK.search(file.path.name):
             raise NotebookError("there is no notebook (*.ipynb), but another file")
-    return read_submission(path)
+    return parse(read_bytes(file.path))
+
+
+def _unzipped(file):
+    """Return the bytes of a zip's member, and no more than those of a notebook."""
+    packed = read_bytes(file.path)
+    try:
+        with (
+            zipfile.ZipFile(io.BytesIO(packed)) as archive,
+            archive.open(file.member) as member,
+        ):
+            raw = member.read(LARGEST + 1)
+    except (RuntimeError, ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise NotebookError(f"the zip can't be read: {error}") from None  # or has a password
+    if len(raw) > LARGEST:
+        raise NotebookError(f"in the zip it is larger than {LARGEST >> 20} MB")
+    return raw
 
 
 def _natural(text):

@@ -1,7 +1,7 @@
 """What an assignment asks for: read from its authored notebook, the master."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bn_tutorial import checks
@@ -41,10 +41,20 @@ class CheckedTask:
 
 @dataclass(frozen=True)
 class FreeText:
-    """A question that the teacher marks by hand."""
+    """A question that the teacher marks by hand.
+
+    Attributes
+    ----------
+    name : str
+    points : float
+    question, answer : str
+        As the master has them: the text above the cell, and the model answer in it.
+    """
 
     name: str
     points: float
+    question: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,10 @@ class Assignment:
         master's; None where it is the student's to write.
     digest : str
         SHA-256 of the master.
+    prose : frozenset of str
+        The texts of the master that are nobody's to write.
+    answers : dict of str to str
+        ``grade_id`` of a solution cell -> the master's.
     """
 
     name: str
@@ -68,6 +82,8 @@ class Assignment:
     texts: list[FreeText]
     code: list[tuple[str, str | None]]
     digest: str
+    prose: frozenset[str] = frozenset()
+    answers: dict[str, str] = field(default_factory=dict)
 
     @property
     def points(self):
@@ -104,11 +120,14 @@ def load(name, master=None):
 
 
 def _assignment(name, cells, digest):
-    tasks, texts, code = [], [], []
-    for cell in (cell for cell in cells if cell.grade_id is not None):
+    tasks, texts, code, above = [], [], [], ""
+    for cell in cells:
+        if cell.grade_id is None:
+            above = cell.source if cell.kind == "markdown" else above
+            continue
         grade, solution = (bool(cell.nbgrader.get(flag)) for flag in ("grade", "solution"))
         if grade and solution:
-            texts.append(FreeText(cell.grade_id, _points(cell)))
+            texts.append(FreeText(cell.grade_id, _points(cell), above, cell.source))
         elif grade:
             tasks.append(_task(cell, [name for name, source in code if source is None]))
         elif cell.kind == "code" and (solution or cell.nbgrader.get("locked")):
@@ -118,7 +137,11 @@ def _assignment(name, cells, digest):
         raise AssignmentError(f"expected each grade_id once, got {', '.join(twice)} again")
     if not tasks:
         raise AssignmentError("expected at least one test cell (grade, not solution), got none")
-    return Assignment(name, tasks, texts, code, digest)
+    prose = frozenset(
+        cell.source.strip() for cell in cells if cell.kind == "markdown" and not cell.grade_id
+    )
+    answers = {cell.grade_id: cell.source for cell in cells if cell.nbgrader.get("solution")}
+    return Assignment(name, tasks, texts, code, digest, prose, answers)
 
 
 def _points(cell):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bn_tutorial import checks
 from submissions.base import (
     ALL,
     FORWARD,
@@ -14,6 +15,7 @@ from submissions.base import (
     find,
     forward,
     inside,
+    master,
     written,
     wrong,
 )
@@ -148,6 +150,32 @@ def cheats():
             ALL,
         ),
         **disturbing(),
+        **stored(),
+    }
+
+
+def stored():
+    """Return an answer to all tasks that has the right ones stored, in the order of the calls."""
+    namespace = {}
+    for cell in master()["cells"]:
+        if cell["cell_type"] == "code" and "checks." not in "".join(cell["source"]):
+            exec("".join(cell["source"]), namespace)
+    sources = {}
+    for name in ("contexts", "uniform_loss", "bigram_loss", "batch_norm_forward"):
+        answers_in_order = []
+
+        def remember(*arguments, right=namespace[name], answers_in_order=answers_in_order):
+            value = right(*arguments)
+            answers_in_order.append(value.tolist() if hasattr(value, "tolist") else value)
+            return value
+
+        assert getattr(checks, name)(remember).passed
+        value = "answers.pop(0)"
+        value = f"torch.tensor({value}, dtype=torch.float64)" if "norm" in name else value
+        sources[name] = f"answers = {answers_in_order!r}\ndef {name}(*_): return {value}"
+        sources[name] = sources[name].replace("answers", f"answers_{name}")
+    return {
+        "stored": Case({"A1.ipynb": written(answers(**sources))}, 0, ("other inputs",), "wrong")
     }
 
 

@@ -41,8 +41,24 @@ def own_norms():
         f"work = lambda: result.append(getattr(torch.nn.functional, 'batch_' + 'norm'){CALL})\n"
         "t = threading.Thread(target=work)\nt.start()\nt.join()"
     )
+    subclass = (
+        "class Late(torch.Tensor):\n"
+        "    def detach(self):\n"
+        f"        return getattr(torch.nn.functional, 'batch_' + 'norm'){CALL}\n"
+    )
+    hook = (
+        "import sys\n"
+        "y = torch.empty_like(x)\n"
+        "def late(frame, event, _):\n"
+        "    if event == 'call' and frame.f_code.co_name == 'encode':\n"
+        "        sys.setprofile(None)\n"
+        f"        y.copy_(getattr(torch.nn.functional, 'batch_' + 'norm'){CALL})\n"
+        "sys.setprofile(late)"
+    )
     return {
         **hidden(),
+        "in_a_subclass": wrong(inside(subclass, "return x.as_subclass(Late)"), "got Late"),
+        "in_a_profile_hook": forbidden(inside(hook, "return y"), "batch_norm"),
         "functional": forbidden(
             inside("import torch.nn.functional as F", f"return F.batch_norm{CALL}"),
             "torch.nn.functional.batch_norm",
