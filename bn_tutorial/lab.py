@@ -84,6 +84,7 @@ def start(folder: Path, arguments: list[str]):
         "ServerApp.root_dir": folder,
         "LabApp.default_url": f"/lab/tree/{first.name}",
         "LabApp.app_settings_dir": SETTINGS,
+        "Exporter.preprocessors": "bn_tutorial.saved.LastPictures",  # for Save and Export as
     }
     LabApp.launch_instance([*(f"--{name}={value}" for name, value in course.items()), *arguments])
 
