@@ -318,10 +318,11 @@ def _over_seeds(by_seed):
 def _mark_above(ax, above):
     """Put marks under the upper edge, a smaller one in a larger where two fall together."""
     top = ax.get_ylim()[1]
+    above = {label: values for label, values in above.items() if len(values)}
     for (label, values), size in zip(above.items(), np.linspace(14, 7, len(above)), strict=True):
         look = _look(label) | {"linestyle": "none", "marker": 6, "clip_on": False}
         ax.plot(values, [top] * len(values), markersize=size, **look)
-    if any(len(values) for values in above.values()):
+    if above:
         ax.plot([], [], color="black", linestyle="none", marker=6, label="off the picture")
 
 

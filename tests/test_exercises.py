@@ -5,6 +5,7 @@ is not needed to tell answers apart.
 """
 
 import copy
+import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -331,6 +332,62 @@ def backward():
     exec(next(s for _, s in code("07") if s.startswith("def batch_norm(")), world)
     world["weight"] = 1 + 0.5 * torch.randn(1, 100, dtype=torch.float64)
     return world
+
+
+@pytest.fixture(scope="module")
+def boxes(backward):
+    world = dict(backward)
+    run("07", world, "weight = 1 + 0.5 *", "def forward(x, weight, bias, correction, eps)")
+    run("07", world, "def autograd(x, weight, bias, dy", "values, referee = autograd(")
+    run("07", world, "def your_lines(", "def check_boxes(")
+    return world
+
+
+def our_lines(v, dy, weight, correction, eps):
+    n, d = len(dy), {}
+    d["bias"] = dy.sum(dim=0, keepdim=True)
+    d["weight"] = (dy * v["x_hat"]).sum(dim=0, keepdim=True)
+    d["x_hat"] = dy * weight
+    d["inv_std"] = (d["x_hat"] * v["centered"]).sum(dim=0, keepdim=True)
+    d["var"] = -0.5 * (v["var"] + eps) ** -1.5 * d["inv_std"]
+    d["squares_sum"] = d["var"] / (n - correction)
+    d["squares"] = d["squares_sum"].expand(n, -1)
+    d["centered"] = d["x_hat"] * v["inv_std"] + d["squares"] * 2 * v["centered"]
+    d["mean"] = -d["centered"].sum(dim=0, keepdim=True)
+    d["total"] = d["mean"] / n
+    d["x"] = d["centered"] + d["total"]
+    return d
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: {}, "dx: right"),
+        (lambda d: {"bias": ...}, "dbias: still blank"),
+        (lambda d: {"var": -d["var"]}, "dvar: the sign is wrong"),
+        (lambda d: {"squares": d["squares_sum"]}, "its shape is (1, 100), not (64, 100)"),
+        (lambda d: {"bias": d["bias"] / 64}, "its length is 0.0156 times"),
+        (lambda d: {"bias": "all"}, "its shape is None"),
+        (lambda d: 1 / 0, "could not be checked"),
+    ],
+)
+def test_the_blanks_of_the_boxes(boxes, change, said):
+    def answer(*given):
+        d = our_lines(*given)
+        return d | change(d)
+
+    assert said in str(boxes["check_boxes"](answer))
+    assert str(boxes["check_boxes"](our_lines)).count("right") == 11
+
+
+def test_the_tables_of_notebook_07_are_not_spoilt_by_its_later_cells():
+    """A cell that is run once more after the last one finds the names it was written for."""
+    later = [s for kind, s in code("07") if kind == "code"]
+    first = next(i for i, s in enumerate(later) if "right, wrong = print_errors" in s)
+    for source in later[first + 1 :]:
+        assert not re.search(r"^(right|x_hat|dx|layer)\b.* = ", source, flags=re.MULTILINE) or (
+            "layer_norm(leaf" in source or "BatchNorm1d(100, eps=1e-12" in source
+        ), source
 
 
 def layer_norm_backward(dy, x_hat, inv_std, weight, below=100, both=100):

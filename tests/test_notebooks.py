@@ -11,8 +11,12 @@ import nbformat
 import numpy as np
 import pytest
 
-from tools.run_notebooks import course
+from tools.run_notebooks import NOTEBOOKS, course
 
+README = NOTEBOOKS.parent / "README.md"
+WITHOUT_MINUTES = (
+    r"(\d+\. The question that is left|The loss ledger|The score card|Summary|Exercises|References)"
+)
 pytestmark = pytest.mark.parametrize("path", course(), ids=lambda path: path.stem)
 
 
@@ -83,6 +87,23 @@ def test_it_has_title_objectives_summary_and_exercises(path):
     assert prose.startswith("# ")
     for part in ("minutes", "## Summary", "## Exercises", "<details>"):
         assert part in prose, part
+
+
+def test_its_sections_are_core_or_detour_and_their_minutes_add_up(path):
+    prose = "\n".join(c.source for c in cells(path, "markdown"))
+    if path.stem == "00_tour":
+        assert "45 minutes" in prose
+        return
+    marked = re.findall(r"^## .*\((core|detour), (\d+) minutes?\)$", prose, flags=re.MULTILINE)
+    unmarked = re.findall(r"^## (.*[^)\n])$", prose, flags=re.MULTILINE)
+    assert all(re.match(WITHOUT_MINUTES, title) for title in unmarked), unmarked
+    minutes = {kind: sum(int(m) for k, m in marked if k == kind) for kind in ("core", "detour")}
+    total = sum(minutes.values())
+    assert total <= 60
+    assert 0.4 * total < minutes["core"] < 0.7 * total
+    assert f"**Time:** {total} minutes, {minutes['core']} of them for the sections marked" in prose
+    (row,) = re.findall(rf"^\| \[{path.stem}\].*$", README.read_text(), flags=re.MULTILINE)
+    assert f"| {total} ({minutes['core']}) + " in row
 
 
 def test_prose_stands_before_every_code_cell(path):
