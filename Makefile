@@ -3,6 +3,7 @@
 # make test-browser  notebooks and explorers in JupyterLab, in a headless Chromium
 # make notebooks     execute the notebooks and store their outputs
 # make site          the course as pages that need no Python, in site/
+# make present       the tour without its code, for a lecture
 # make assignments   the students' versions of the assignments, in notebooks/assignments/release
 # make bench         the performance tables of the README, and the memory of the notebooks
 #
@@ -10,6 +11,7 @@
 # PIP_ARGS  more arguments for pip, such as PyTorch's CPU index: see the README
 # JOBS      processes that run the tests
 # SITE_ARGS  --repository OWNER/NAME --hub URL: for links to GitHub, Binder, Colab and a JupyterHub
+# PRESENT   the notebook that make present shows
 # LAB_ARGS  another folder than my_course, and more arguments for JupyterLab
 
 PYTHON ?= python3
@@ -17,15 +19,17 @@ PIP_ARGS ?=
 JOBS ?= 2
 LAB_ARGS ?=
 SITE_ARGS ?=
+PRESENT ?= notebooks/00_tour.ipynb
 
 BIN := .venv/bin
 READY := .venv/ready
 TOOLS := .venv/tools
 BROWSER := .venv/browser
+VOILA := .venv/voila
 NBGRADER := nbgrader.server_extensions
 COMPILE_AHEAD := $(BIN)/python -c "from bn_tutorial.network import compile_ahead; compile_ahead()"
 
-.PHONY: lab test test-browser notebooks site assignments bench clean
+.PHONY: lab test test-browser notebooks site present assignments bench clean
 
 lab: $(READY)
 	$(BIN)/bn-tutorial lab $(LAB_ARGS)
@@ -47,6 +51,9 @@ notebooks: $(TOOLS)
 # two processes: a thread each
 site: $(TOOLS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.site $(SITE_ARGS)
+
+present: $(VOILA)
+	$(BIN)/voila $(PRESENT)
 
 # nbgrader looks for a program in the path
 assignments: $(TOOLS)
@@ -78,3 +85,7 @@ $(TOOLS): $(READY)
 $(BROWSER): $(READY)
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[browser,site,test]"
 	touch $(BROWSER)
+
+$(VOILA): $(READY)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[present]"
+	touch $(VOILA)

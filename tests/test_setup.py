@@ -22,7 +22,10 @@ def required():
 def not_for_conda():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return by_name(
-        [project["optional-dependencies"][name] for name in ("bench", "browser", "classroom")]
+        [
+            project["optional-dependencies"][name]
+            for name in ("bench", "browser", "classroom", "present")
+        ]
     )
 
 
