@@ -100,7 +100,7 @@ def test_it_grades(elsewhere, outside, sandbox_here):
     said = ask([elsewhere / "bn-tutorial", "grade", "A1", "in", "--out", "out"], outside)
     assert "1 of 1 submissions graded" in said
     grade = (outside / "out" / "grades.csv").read_text().splitlines()[1]
-    assert grade.startswith("someone,4,1,4,5,,,14,20,graded,")
+    assert grade.startswith("someone,,4,1,4,5,,,,,14,20,graded,")
 
 
 def test_it_starts_the_course(elsewhere, outside):

@@ -6,6 +6,7 @@ from bn_tutorial.grading.box import wire
 from bn_tutorial.grading.sandbox import SandboxError
 
 CELL = 3  # how much more time a cell has than a statement or a call
+MOST = 50  # failures, and names, that a worker may tell of a cell
 
 
 class Session:
@@ -124,9 +125,9 @@ def _failures(answer):
     told = answer.get("failed", [answer.get("error")])
     if not isinstance(told, list):
         raise wire.WireError("expected a list of failures")
-    for each in told:
+    for each in told[:MOST]:
         if not isinstance(each, dict):
             raise wire.WireError("expected a failure")
         names = each.get("names")
-        names = set(map(str, names)) if isinstance(names, list) else set()
+        names = {str(name)[:100] for name in names[:MOST]} if isinstance(names, list) else set()
         yield clean(f"{each.get('type')}: {each.get('message')}"), names
