@@ -231,6 +231,15 @@ def test_the_roster_says_who_is_missing(tmp_path, roster, folder):
     assert [one.student for one in found.handed_in if one.unclear] == ["stranger"]
 
 
+def test_who_could_be_two_is_unclear_unless_the_id_tells(tmp_path):
+    (tmp_path / "students.csv").write_text("name,id\nBob Berg,4711\nBob Berg,4712\n")
+    roster = Roster(tmp_path / "students.csv")
+    assert roster.find("Bob Berg") is None
+    assert [roster.find("Bob Berg", id) for id in ("4711", "4712")] == [0, 1]
+    found = with_roster(found_in(tmp_path / "in", "Bob Berg.ipynb"), roster)
+    assert [one.unclear for one in found.handed_in if one.file] == [True]
+
+
 def test_a_dry_run_says_who_is_who_and_writes_nothing(tmp_path, capsys):
     for name in FOLDERS["canvas"]:
         write(tmp_path / "in" / name, small())
