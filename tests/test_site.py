@@ -117,6 +117,13 @@ def test_no_formula_of_a_notebook_keeps_a_command(path):
                 assert "$" not in formula.text, formula.text
 
 
+def test_tables_and_code_can_be_scrolled_by_key():
+    soup = BeautifulSoup(render("| a |\n|---|\n| 1 |\n\n```python\nx\n```\n\n$$x$$"), "html.parser")
+    assert soup.table.parent["tabindex"] == soup.math.parent["tabindex"] == "0"
+    assert soup.th.text == "a"
+    assert soup.pre["tabindex"] == "0"
+
+
 def test_links_between_notebooks_lead_to_pages():
     links = BeautifulSoup(
         render("[a](04_calibration.ipynb) [b](https://example.org/x.ipynb)"), "html.parser"

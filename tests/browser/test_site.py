@@ -148,7 +148,7 @@ def test_code_is_copied(open_page):
         ("index", 390, "dark"),
         ("index", 1200, "light"),
         ("00_tour", 390, "light"),
-        ("07_backward_pass", 1200, "dark"),
+        ("07_backward_pass", 390, "dark"),
     ],
 )
 def test_axe_finds_nothing_serious_and_nothing_is_cut_off(open_page, name, width, scheme):

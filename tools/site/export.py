@@ -9,6 +9,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import ExtractOutputPreprocessor
 
 HERE = Path(__file__).parent
+WIDE = 'class="wide" role="group" aria-label="{}" tabindex="0"'  # can be scrolled by key
 
 
 class Words(IPythonRenderer):
@@ -20,11 +21,15 @@ class Words(IPythonRenderer):
 
     def block_math(self, body):
         """Return a formula on a line of its own."""
-        return _mathml(body, "block")
+        return f"<span {WIDE.format('Formula')}>{_mathml(body, 'block')}</span>"
 
     def block_code(self, code, info=None):
         """Return code that can be scrolled by key."""
         return super().block_code(code, info).replace("<pre>", '<pre tabindex="0">', 1)
+
+    def table(self, text):
+        """Return a table that can be scrolled by key."""
+        return f"<div {WIDE.format('Table')}><table>{text}</table></div>"
 
     def link(self, text, url, title=None):
         """Return a link, to the page of a notebook where it leads to one."""
