@@ -63,6 +63,11 @@ def test_what_many_write_is_nobodys(assignment):
     assert similar.similar([row("a", short), row("b", short)], assignment) == []
 
 
+def test_what_the_master_has_is_nobodys(tmp_path):
+    own = tasks.load("small", write(tmp_path / "own.ipynb", small(ORIGINAL)))
+    assert similar.similar([row("ann", ORIGINAL), row("bob", RENAMED)], own) == []
+
+
 def test_text_of_any_kind_is_compared_in_linear_time(assignment):
     for source in ("'" * 199_000, '"""' * 60_000, "(" * 199_000, "\0é\ud7ff" * 60_000, ""):
         similar.similar([row("a", source), row("b", source)], assignment)
