@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 import bn_tutorial as bn
 from bn_tutorial import explorers
 from bn_tutorial.explorers import batch_mates, weight
+from bn_tutorial.explorers import batch_size as batch_size_explorer
+from bn_tutorial.explorers import calibration as calibration_explorer
 from bn_tutorial.explorers.activation import DRAWN, FAN_IN_6, HIDDEN_GAINS, OUTPUT_GAINS
 from bn_tutorial.explorers.depth import GAINS, KAIMING
 from bn_tutorial.explorers.examples import EXAMPLES
@@ -60,6 +64,15 @@ class Kind:
     full: set = frozenset()
     clickable: tuple = ()
     busy: dict = field(default_factory=dict)
+
+
+@contextmanager
+def prepared(kind, dataset):
+    """Yield a function that makes explorers of a kind, which draw less than the reader's do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration_explorer, "DRAWS", 4_096)
+        patch.setattr(batch_size_explorer, "DRAWN", 300)
+        yield kind.prepare(dataset)
 
 
 def momentum(dataset):

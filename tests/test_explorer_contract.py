@@ -10,12 +10,11 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from explorer_kinds import KINDS
+from explorer_kinds import KINDS, prepared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bn_tutorial import explorers
-from bn_tutorial.explorers import batch_size, calibration
 
 LIMIT = 32 * 1024  # bytes of a picture
 WORDS_ALONE = {"convention", "step", "output_gain"}  # their move need not change the picture
@@ -29,10 +28,8 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def make(kind, dataset, one_thread):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "DRAWS", 4_096)  # fewer than the reader gets
-        patch.setattr(batch_size, "DRAWN", 300)
-        yield kind.prepare(dataset)
+    with prepared(kind, dataset) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")

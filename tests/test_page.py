@@ -7,10 +7,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from explorer_kinds import KINDS
+from explorer_kinds import KINDS, prepared
 
 from bn_tutorial import explorers
-from bn_tutorial.explorers import batch_size, calibration, page
+from bn_tutorial.explorers import page
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -45,10 +45,8 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def make(kind, dataset, one_thread):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "DRAWS", 4_096)
-        patch.setattr(batch_size, "DRAWN", 300)
-        yield kind.prepare(dataset)
+    with prepared(kind, dataset) as make:
+        yield make
 
 
 @pytest.fixture

@@ -73,13 +73,12 @@ def run(found, assignment, results, options, executor):
     """
     handed_in, seed = found.handed_in, results.seed
     by_hand = marks.read(results.path / marks.NAME, assignment.texts, handed_in, seed)
-    how = options.limits, options.confined
+    limits, confined = options.limits, options.confined
     keys = {  # student -> name of the results, where there is something to grade
-        one.student: key(one.submission, assignment, *how, version(), seed)
+        one.student: key(one.submission, assignment, limits, confined, version(), seed)
         for one in handed_in
         if one.submission
     }
-    limits, confined = how
     work = partial(_graded, assignment=assignment, limits=limits, confined=confined, seed=seed)
     for student in keys.keys() & options.again:
         results.forget(keys[student])

@@ -30,6 +30,31 @@ def browser(open_notebook):
         yield notebook.page.context.browser
 
 
+@pytest.fixture
+def open_address(browser):
+    """Open an address without a network, and let nothing be complained of.
+
+    What the pages say and ask for is listed in ``said`` and ``asked``.
+    """
+    said, asked, contexts = [], [], []
+
+    def open_one(address, **options):
+        context = browser.new_context(offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        return page
+
+    open_one.said, open_one.asked = said, asked
+    yield open_one
+    assert said == []
+    for context in contexts:
+        context.close()
+
+
 @pytest.fixture(scope="session")
 def run_cells(folder, open_notebook):
     """Write a notebook with some cells, open it and run them all.

@@ -29,29 +29,8 @@ def scheme(request):
 
 
 @pytest.fixture
-def open_page(browser):
-    """Open an address without a network, and let nothing be complained of."""
-    said, contexts = [], []
-
-    def open_one(address, **options):
-        context = browser.new_context(offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address)
-        return page
-
-    open_one.said = said
-    yield open_one
-    assert said == []
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
-def opened(open_page, path):
-    page = open_page(path.as_uri())
+def opened(open_address, path):
+    page = open_address(path.as_uri())
     page.wait_for_selector(".bn-open")
     return page
 
@@ -101,12 +80,12 @@ def test_a_preset_leads_to_its_page(opened, spiral):
     expect(opened, spiral, learning_rate=0.16)
 
 
-def test_the_address_keeps_the_position(opened, open_page, spiral):
+def test_the_address_keeps_the_position(opened, open_address, spiral):
     opened.get_by_role("combobox", name="edition").select_option("length 4")
     opened.get_by_role("slider").focus()
     opened.keyboard.press("End")
     opened.wait_for_url(re.compile("#learning_rate=1.28&edition=length"))
-    again = open_page(opened.url)
+    again = open_address(opened.url)
     expect(again, spiral, learning_rate=1.28, length=4.0)
     again.evaluate("location.hash = 'learning_rate=0.16&edition=length+1'")
     expect(again, spiral, learning_rate=0.16)
@@ -115,7 +94,7 @@ def test_the_address_keeps_the_position(opened, open_page, spiral):
     expect(again, spiral, learning_rate=0.16)
 
 
-def test_pages_beside_it_are_loaded_when_they_are_wanted(open_page, spiral, tmp_path):
+def test_pages_beside_it_are_loaded_when_they_are_wanted(open_address, spiral, tmp_path):
     spiral.reset()
     book = page.draw_book(spiral, values=VALUES, editions=EDITIONS)
     for number, edition in enumerate(book["editions"]):
@@ -130,7 +109,7 @@ def test_pages_beside_it_are_loaded_when_they_are_wanted(open_page, spiral, tmp_
         {page.fragment(book, name="unit", image="data:,")}<script src="explorers.js"></script>""",
         encoding="utf-8",
     )
-    opened = open_page((tmp_path / "index.html").as_uri())
+    opened = open_address((tmp_path / "index.html").as_uri())
     loaded = "performance.getEntriesByType('resource').map(one => one.name.split('/').at(-1))"
     opened.wait_for_timeout(300)
     assert "0.js" not in opened.evaluate(loaded)
@@ -142,16 +121,16 @@ def test_pages_beside_it_are_loaded_when_they_are_wanted(open_page, spiral, tmp_
     opened.get_by_role("combobox").select_option("length 4")
     opened.wait_for_function("document.querySelector('select').value === 'length 1'")
     expect(opened, spiral, learning_rate=0.32)  # as before
-    assert open_page.said == ["Failed to load resource: net::ERR_FILE_NOT_FOUND"]
-    open_page.said.clear()
+    assert open_address.said == ["Failed to load resource: net::ERR_FILE_NOT_FOUND"]
+    open_address.said.clear()
     (tmp_path / "away.js").rename(tmp_path / "1.js")
     opened.get_by_role("combobox").select_option("length 4")
     expect(opened, spiral, length=4.0)
 
 
 @pytest.mark.parametrize("width", [390, 1200])
-def test_axe_finds_nothing_and_nothing_is_cut_off(open_page, path, scheme, width):
-    opened = open_page(
+def test_axe_finds_nothing_and_nothing_is_cut_off(open_address, path, scheme, width):
+    opened = open_address(
         path.as_uri(),
         color_scheme=scheme,
         viewport={"width": width, "height": 800},
@@ -163,8 +142,8 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(open_page, path, scheme, width
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_reader_without_javascript_sees_picture_and_text(open_page, path, spiral):
-    opened = open_page(path.as_uri(), java_script_enabled=False)
+def test_a_reader_without_javascript_sees_picture_and_text(open_address, path, spiral):
+    opened = open_address(path.as_uri(), java_script_enabled=False)
     spiral.reset()
     assert opened.locator(".bn-place img").get_attribute("alt") == spiral.text
     assert opened.locator(".bn-place p").inner_text() == spiral.text

@@ -31,26 +31,15 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(browser, site):
-    """Open a page of the site without a network, and let nothing be complained of."""
-    said, asked, contexts = [], [], []
+def open_page(open_address, site):
+    """Open a page of the site, which must ask for nothing from elsewhere."""
 
     def open_one(name, at="", **options):
-        context = browser.new_context(offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((site / f"{name}.html").as_uri() + at)
-        return page
+        return open_address((site / f"{name}.html").as_uri() + at, **options)
 
-    open_one.asked = asked
+    open_one.asked = open_address.asked
     yield open_one
-    assert said == []
-    for context in contexts:
-        context.close()
-    elsewhere = [url for url in asked if not url.startswith((site.as_uri(), "data:"))]
+    elsewhere = [url for url in open_one.asked if not url.startswith((site.as_uri(), "data:"))]
     assert elsewhere == []
 
 
