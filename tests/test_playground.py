@@ -213,6 +213,20 @@ def test_moves_quicker_than_pictures_do_not_keep_them_away(dataset):
     explorer.wait()
 
 
+def test_a_slow_training_is_shown_from_its_first_steps_on(dataset):
+    explorer = Playground(dataset, state=SMALL)
+    shown, put = [], explorer._put
+    explorer._put = lambda numbers: (shown.append(numbers), put(numbers))
+    code = "bn.Recipe(steps=100000, depth=10, hidden=200, batch_size=512)"
+    explorer.state = explorer.read_code(code)
+    until(lambda: shown)
+    explorer.cancel()
+    explorer.wait()
+    assert shown[0].training
+    assert 0 < shown[0].networks["plain"].done < playground.FIRST_STEPS
+    assert not shown[-1].training
+
+
 def test_200_restarts_leave_one_thread_and_no_memory(dataset):
     explorer = Playground(dataset, state=SMALL)
     explorer.state = explorer.read_code("bn.Recipe(steps=1000000, hidden=10)")

@@ -126,19 +126,17 @@ class Growing:
         Called with the watches; returns whether there was anything to show.
     pause : float
         Seconds before the first picture, and between two.
-
-    Attributes
-    ----------
     shown : bool
+        Whether its beginning has been shown already.
     """
 
-    def __init__(self, outdated, show, pause):
+    def __init__(self, outdated, show, pause, *, shown=False):
         self._outdated, self._show, self._pause = outdated, show, pause
-        self.shown, self._due = False, time.monotonic() + pause
+        self._shown, self._due = shown, time.monotonic() + pause
 
     def __call__(self, watches):
-        if self._outdated() and self.shown:
+        if self._outdated() and self._shown:
             for watch in watches:
                 watch.stop = True
         elif time.monotonic() > self._due and self._show(watches):
-            self.shown, self._due = True, time.monotonic() + self._pause
+            self._shown, self._due = True, time.monotonic() + self._pause

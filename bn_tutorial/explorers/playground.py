@@ -26,7 +26,8 @@ NETWORKS = {
     "batch norm and layer norm": ("batch norm", "layer norm"),
     "all three": ("plain", "batch norm", "layer norm"),
 }
-PAUSE = 0.06  # seconds before the first picture of curves that grow, and between two
+FIRST_STEPS = 64  # some milliseconds, then the first picture, before all are trained
+PAUSE = 0.1  # seconds before the next picture of curves that grow, and between two
 STEP_COUNTS = (100, 300, 1_000, 3_000, 10_000)
 RATES = [float(f"{10 ** (i / 12):.3g}") for i in range(-36, 19)]  # 0.001 to 31.6
 GAINS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.68, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -149,17 +150,27 @@ class Playground(Explorer):
     def _train(self, state, outdated):
         """Train and show, in a thread of its own."""
         with suppress(Exception), self._told_to_the_reader():
-            key, show = self._trained_with(state), partial(self._show_growing, state)
-            growing = Growing(outdated, show, PAUSE)
-            if self._trained is not None and self._trained[0] == key:
-                runs = self._trained[1]
-            else:
+            key = self._trained_with(state)
+            if self._trained is None or self._trained[0] != key:
+                self._show_first_steps(state)
+                if self._left(outdated):
+                    return
+                show = partial(self._show_growing, state)
+                growing = Growing(outdated, show, PAUSE, shown=True)
                 runs = self._sweep(state, progress=growing)
-            if not outdated():
-                self._trained = key, runs
-            left = outdated() and not self._latest.stopped  # something else is asked for
-            if not left or not growing.shown:
-                self._put(self._read(state, runs, training=left))
+                self._trained = None if outdated() else key, runs
+            if not self._left(outdated):
+                self._put(self._read(state, self._trained[1]))
+
+    def _left(self, outdated):
+        """Return whether something else is asked for by now."""
+        return outdated() and not self._latest.stopped
+
+    def _show_first_steps(self, state):
+        """Train some milliseconds, and show that: no training holds up its picture, nor a move."""
+        few = state | {"steps": min(FIRST_STEPS, state["steps"])}
+        runs = self._sweep(few, progress=_stop_what_has_begun)
+        self._put(self._read(state, runs, training=True))
 
     def _show_growing(self, state, watches):
         """Show runs as far as they have come, and ask for them to be shown next."""
@@ -267,6 +278,11 @@ class Playground(Explorer):
         part = {name: getattr(recipe, name) for name in self._fields}
         default = {name: value for name, value in DEFAULT.items() if name not in values}
         return part | {name: value for name, value in default.items() if name in self._fields}
+
+
+def _stop_what_has_begun(watches):
+    for watch in watches:
+        watch.stop = watch.done > 0
 
 
 def _end(network, label, state):
