@@ -7,6 +7,7 @@ deep the notebook lies there; so is a zip with notebooks. ``platforms.py`` knows
 import io
 import os
 import re
+import unicodedata
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -131,8 +132,6 @@ def find_submissions(folder, parts, platform=None):
         files, nobodys = _files(folder, entries, platform)
     except OSError as error:
         raise SubmissionsError(f"{error.filename}: {error.strerror}") from None
-    except (yaml.YAMLError, AttributeError, ValueError) as error:
-        raise SubmissionsError(f"{folder / platforms.GRADESCOPE}: {error}") from None
     if not any(NOTEBOOK.search(file.member or file.path.name) for file in files):
         raise SubmissionsError(f"{folder}: expected notebooks (*.ipynb), got none")
     students = {}
@@ -145,9 +144,7 @@ def find_submissions(folder, parts, platform=None):
 
 def _files(folder, names, platform):
     files, nobodys = [], []
-    owners = {}
-    if platform == "gradescope" and (folder / platforms.GRADESCOPE).is_file():
-        owners = platforms.gradescope((folder / platforms.GRADESCOPE).read_text("utf-8"))
+    owners = _gradescope(folder / platforms.GRADESCOPE) if platform == "gradescope" else {}
     for name in names:
         path, text = folder / name, _text(name)
         owner = owners.get(name) or platforms.owner(text, platform)
@@ -168,6 +165,15 @@ def _files(folder, names, platform):
                 for member in (_members(path) or [None])
             ]
     return files, nobodys
+
+
+def _gradescope(metadata):
+    if not metadata.is_file():
+        return {}
+    try:
+        return platforms.gradescope(metadata.read_text("utf-8"))
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise SubmissionsError(f"{metadata}: not as Gradescope writes it: {error}") from None
 
 
 def _below(folder):
@@ -204,7 +210,8 @@ def _members(path):
 
 def _text(name):
     """Return a file name, which may be any bytes, as printable text that stays different."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    fine = {c for c in name if c.isprintable() or unicodedata.category(c) == "Zs"}  # any space
+    return "".join(c if c in fine else c.encode("unicode_escape").decode() for c in name)
 
 
 def _labels(students):
