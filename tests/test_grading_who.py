@@ -14,7 +14,7 @@ from bn_tutorial import cli
 from bn_tutorial.grading import platforms
 from bn_tutorial.grading.notebook import LARGEST
 from bn_tutorial.grading.roster import Roster, with_roster
-from bn_tutorial.grading.submissions import find_submissions
+from bn_tutorial.grading.submissions import SubmissionsError, find_submissions
 
 MOODLE = "Alice Ash_{}_assignsubmission_file_"
 BLACKBOARD = "A1_{}_attempt_2026-{}-22-18-50-00_A1.ipynb"
@@ -30,6 +30,15 @@ def found_in(tmp_path, *paths, platform=None):
 @pytest.mark.parametrize(
     ("paths", "students", "platform"),
     [
+        (
+            [
+                "1-7 - \u0141uk Li - Nov 22, 2026 650 PM/A1.ipynb",
+                "1-8 - \u0141uk\u00a0Li - Nov 23, 2026 650 PM/A1.ipynb",
+            ],
+            ["\u0141uk Li"],
+            "brightspace",
+        ),
+        (["a\u00a0b.ipynb", "a b.ipynb"], ["a b", "a\u00a0b"], "plain"),
         (["alice.ipynb", "Bob Berg.IPYNB"], ["Bob Berg", "alice"], "plain"),
         (["alice/A1/A1.ipynb", "bob/A1/A1.ipynb"], ["alice", "bob"], "plain"),
         ([f"{MOODLE.format(4711)}/A1.ipynb"], ["Alice Ash"], "moodle"),
@@ -104,6 +113,24 @@ def test_gradescope_says_in_its_metadata_who_it_is(tmp_path):
     ]
     assert found.handed_in[0].when == datetime(2026, 11, 22, 10)
     assert found.platform == "gradescope"
+
+
+def test_the_metadata_is_named_only_where_it_is_wrong(tmp_path, monkeypatch):
+    metadata = tmp_path / "submission_metadata.yml"
+    for text in ("- a list", "a: [", "submission_11: text", "submission_11:\n  :submitters: 7"):
+        metadata.write_text(text)
+        with pytest.raises(SubmissionsError, match=r"metadata.yml: not as Gradescope writes it"):
+            found_in(tmp_path, "submission_11/A1.ipynb")
+    metadata.unlink()
+    monkeypatch.setattr(platforms, "guess", lambda names: int("x"))
+    with pytest.raises(ValueError, match="invalid literal"):
+        find_submissions(tmp_path, ["update"])
+
+
+def test_a_no_break_space_stays_in_the_file_name(tmp_path):
+    name = "Alice\u00a0Ash_7_assignsubmission_file/A1.ipynb"
+    [one] = found_in(tmp_path, name).handed_in
+    assert (one.student, one.file) == ("Alice Ash", name)
 
 
 def test_a_name_that_is_not_the_platforms_is_unclear(tmp_path):
@@ -231,17 +258,34 @@ def test_the_roster_says_who_is_missing(tmp_path, roster, folder):
     assert [one.student for one in found.handed_in if one.unclear] == ["stranger"]
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Identifier,Full name,Email address\nParticipant 47,Cem Can,c@u.edu\n", "Cem Can"),
+        ("OrgDefinedId,Username,Last Name,First Name\n#0047,#can,Can,Cem\n", "Can Cem"),
+        ("id,login\n0047,c@u.edu\n", "0047"),
+    ],
+)
+def test_who_is_missing_is_called_by_the_name(tmp_path, text, name):
+    (tmp_path / "students.csv").write_text(text)
+    assert Roster(tmp_path / "students.csv").name(0) == name
+
+
 def test_who_could_be_two_is_unclear_unless_the_id_tells(tmp_path):
     (tmp_path / "students.csv").write_text("name,id\nBob Berg,4711\nBob Berg,4712\n")
     roster = Roster(tmp_path / "students.csv")
     assert roster.find("Bob Berg") is None
     assert [roster.find("Bob Berg", id) for id in ("4711", "4712")] == [0, 1]
+    path = tmp_path / "two.csv"
+    path.write_text("name,id\nBob Berg,4711\nCem Can,4712\n")
+    assert Roster(path).find("Bob Berg", "4712") is None
+    assert [Roster(path).find(*who) for who in (("B.", "4711"), ("Cem Can", "7"))] == [0, 1]
     found = with_roster(found_in(tmp_path / "in", "Bob Berg.ipynb"), roster)
     assert [one.unclear for one in found.handed_in if one.file] == [True]
 
 
 def test_a_dry_run_says_who_is_who_and_writes_nothing(tmp_path, capsys):
-    for name in FOLDERS["canvas"]:
+    for name in ("ashalice_4711_815_A1.ipynb", "bergbob_LATE_4712_816_A1.ipynb"):
         write(tmp_path / "in" / name, small())
     (tmp_path / "in" / "x.ipynb").write_bytes(b"")
     (tmp_path / "students.csv").write_text(ROSTERS["canvas"])
@@ -249,7 +293,8 @@ def test_a_dry_run_says_who_is_who_and_writes_nothing(tmp_path, capsys):
     assert cli.main([*arguments, "--roster", str(tmp_path / "students.csv")]) == 0
     said = capsys.readouterr().out
     assert "4 students; names as canvas's" in said
-    assert " ? x | the file is empty | its name is not the platform's" in said
+    assert "bergbob | 4712 | bergbob_LATE_4712_816_A1.ipynb | late | none of its cells" in said
+    assert " ? x | x.ipynb | the file is empty | its name is not the platform's" in said
     assert "Can, Cem | handed in nothing" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "students.csv"]
     assert cli.main(arguments[:-1]) == 2

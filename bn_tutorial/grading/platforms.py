@@ -20,7 +20,7 @@ import yaml
 
 PATTERNS = {
     "moodle": r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_.*)?",
-    "brightspace": r"(?P<id>\d+-\d+) - (?P<name>.+?) - (?P<when>\w+\.? \d+, \d{4} \d{3,4} [AP]M)"
+    "brightspace": r"(?P<id>\d+)-\d+ - (?P<name>.+?) - (?P<when>\w+\.? \d+, \d{4} \d{3,4} [AP]M)"
     r"(?: - .*)?",
     "blackboard": r".+?_(?P<name>[^_]+)_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:[_.].*)?",
     "canvas": r"(?P<name>[^_]+?)(?P<late>_LATE)?_(?P<id>\d{3,})_(?P<attempt>\d{3,})_.+",
@@ -87,7 +87,8 @@ def owner(name, platform):
     groups = match.groupdict()
     when = _time(groups.get("when"), TIMES.get(platform))
     attempt, late = int(groups.get("attempt") or 0), bool(groups.get("late"))
-    return Owner(groups["name"], groups.get("id") or "", when, attempt, late)
+    name = " ".join(groups["name"].split())  # with no-break spaces as plain ones
+    return Owner(name, groups.get("id") or "", when, attempt, late)
 
 
 def _without_suffix(name):

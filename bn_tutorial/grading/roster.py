@@ -1,5 +1,6 @@
 """A list of people, as a platform or a teacher has it, and who of them a name or an id means."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -7,7 +8,8 @@ from bn_tutorial.grading import tables
 from bn_tutorial.grading.submissions import HandedIn
 
 NOBODY = {"pointspossible", "studenttest"}  # rows of Canvas's gradebook
-UNKNOWN = "not in the roster, or several there have this name"
+IDENTIFIER = re.compile(r"\A#|\A'?[\d.,-]*\Z|.@|\AParticipant \d+\Z")  # no name
+UNKNOWN = "not in the roster, or name and id fit several people there"
 
 
 class Roster:
@@ -38,17 +40,17 @@ class Roster:
         self.people = [i for i, keys in enumerate(self._keys) if not keys & NOBODY]
 
     def find(self, student, id=""):
-        """Return the number of the row of a student, or None where none or several fit."""
+        """Return the number of a student's row, or None: none, several, or two by id and name."""
+        rows = set()
         for text in filter(None, (tables.plain(id), tables.plain(student))):
             found = [i for i, keys in enumerate(self._keys) if text in keys]
-            if len(found) == 1:
-                return found[0]
-        return None
+            rows |= set(found) if len(found) == 1 else set()
+        return rows.pop() if len(rows) == 1 else None
 
     def name(self, row):
         """Return what to call the person of a row: its first cells that are words."""
         cells = [tables.unguarded(cell) for cell in self.rows[row]]
-        words = [cell for cell in cells if tables.number(cell) is None and "@" not in cell[1:]]
+        words = [cell for cell in cells if not IDENTIFIER.search(cell)]
         many = len(words) > 1 and not any(" " in word.strip() for word in words[:1])
         return " ".join(words[:2]) if many and words[1] else (words or cells)[0]
 
