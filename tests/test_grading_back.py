@@ -68,7 +68,8 @@ def test_a_gradebook_is_filled_in_and_else_as_it_was(tmp_path, graded, platform)
     path.write_text(text, encoding="utf-8-sig")
     filled, where, strangers = gradebook.filled(path, rows, assignment)
     assert (where, strangers) == (column, [])
-    before, after = text.splitlines(), filled.splitlines()
+    assert filled.startswith("\ufeff")  # as it came
+    before, after = text.splitlines(), filled.removeprefix("\ufeff").splitlines()
     delimiter = ";" if platform == "brightspace" else ","
     assert [line.count(delimiter) for line in after] == [line.count(delimiter) for line in before][
         : len(after)
@@ -129,12 +130,26 @@ def test_one_student_is_graded_again_with_the_same_options(tmp_path, monkeypatch
     assert cli.main([*command, "--gradebook", str(book), "--deadline", "2026-11-22 18:00"]) == 0
     assert cli.main(command) == 0
     assert graded == ["# alice", "# bob"]
-    for who, name in (("bob", "bob"), ("47115", "alice")):
+    for who, name in (("Bob", "bob"), ("47115", "alice")):
+        capsys.readouterr()
         assert cli.main(["regrade", who, "--out", str(out)]) == 0
+        points = len(graded)
         assert graded.pop() == f"# {name}"
+        assert f"Graded anew: {name}, {points} of 5 points" in capsys.readouterr().out
     assert rows_of(out)["bob"]["test_update"] == "3"
     assert (out / "gradebook.csv").read_text() == "name,small\nalice,1\nbob,2\n"
     assert cli.main(["regrade", "nobody", "--out", str(out)]) == 2
-    assert "STUDENT: expected somebody" in capsys.readouterr().err
+    assert (
+        "STUDENT: expected one name, id or code from marks.csv, got 'nobody'"
+        in capsys.readouterr().err
+    )
     assert cli.main(["regrade", "bob", "--out", str(tmp_path)]) == 2
     assert ResultsFolder(out, "small").seed == ResultsFolder(out, "small").seed
+
+
+def test_the_name_of_a_feedback_page_has_the_letters_without_accents():
+    names = [report.feedback_name(name) for name in ("José Márquez", "Jose Marquez", "李伟")]
+    assert [re.sub(r"[0-9a-f]{8}\.html", "", name) for name in names] == ["Jose_Marquez-"] * 2 + [
+        "-"
+    ]
+    assert len(set(names)) == 3

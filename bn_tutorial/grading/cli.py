@@ -164,6 +164,9 @@ def grade(options, again=None):
             found, assignment, results, how, executor=lambda: _executor(options)
         )
     _say(rows, assignment, results)
+    for row in (row for row in rows if row.done and row.handed_in.student in how.again):
+        points = f"{row.total(assignment):g} of {assignment.points}"
+        print(f"Graded anew: {row.handed_in.student}, {points} points")
     if options.gradebook:
         _fill(options, rows, assignment, results)
     return INTERRUPTED if interrupted else GRADER_ERROR if any(row.error for row in rows) else 0
@@ -188,10 +191,16 @@ def _regrade(options):
 
 def _who(text, found, seed):
     """Return the student who is meant by a name, an id or a code."""
-    for one in found.handed_in:
-        if text in (one.student, one.id, marks.code(one.student, seed)):
-            return one.student
-    raise ResultsError(f"STUDENT: expected somebody who has handed in something, got {text!r}")
+    plain = tables.plain(text)
+    for same in (text.__eq__, lambda other: tables.plain(other) == plain != ""):
+        who = [
+            one.student
+            for one in found.handed_in
+            if any(map(same, filter(None, (one.student, one.id, marks.code(one.student, seed)))))
+        ]
+        if len(who) == 1:
+            return who[0]
+    raise ResultsError(f"STUDENT: expected one name, id or code from {marks.NAME}, got {text!r}")
 
 
 def _fill(options, rows, assignment, results):
@@ -217,8 +226,9 @@ def _say_found(found, options):
     for one in found.handed_in:
         if options.dry_run or one.unclear:
             sign = "?" if one.unclear else " "
-            what = one.problem or one.error or one.file
-            print(f" {sign} {' | '.join(filter(None, [one.student, one.id, what, one.note]))}")
+            when = f"handed in {one.when:%Y-%m-%d %H:%M}" if one.when else "late" * one.late
+            about = [one.student, one.id, one.file, when, one.problem or one.error, one.note]
+            print(f" {sign} {' | '.join(filter(None, about))}")
     if found.nobodys:
         print(f"  nobody's, not read: {', '.join(found.nobodys)}")
 
@@ -248,7 +258,7 @@ def _say(rows, assignment, results):
     done = [row for row in rows if row.done]
     print(f"{assignment.name}: {len(done)} of {len(rows)} submissions graded")
     for row in done:
-        if row.handed_in.problem or row.handed_in.note:
+        if row.status != "graded":
             print(f"  {row.handed_in.student}: {row.status}")
     for row in rows:
         if row.error:

@@ -57,7 +57,8 @@ def filled(path, rows, assignment, column=None):
             line[comments] = row.mark.comment
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(book)
-    return out.getvalue(), book[0][at].strip(), strangers
+    mark = "\ufeff" * path.read_bytes().startswith(tuple(tables.ENCODINGS))  # as it came
+    return mark + out.getvalue(), book[0][at].strip(), strangers
 
 
 def _column(path, header, name, column):

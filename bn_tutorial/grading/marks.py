@@ -102,8 +102,8 @@ def read(path, texts, handed_in, seed):
         if student is None and (mark or mark.days_late is not None):
             got = row.get("student") or row.get("code")
             raise ResultsError(
-                f"{where}, column student: expected somebody who has handed in something, got "
-                f"{got!r}: correct the name, or empty the row"
+                f"{where}, column student: expected somebody who has handed in something or is "
+                f"in the roster, got {got!r}: correct the name, give the --roster, or empty the row"
             )
         if student in marks:
             raise ResultsError(f"{where}, column student: {student} is in an earlier row too")

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -110,7 +111,8 @@ def grades(rows, assignment):
 
 def feedback_name(student):
     """Return the name of a student's page: a file name everywhere, and each another."""
-    plain = re.sub(r"[^\w-]+", "_", student, flags=re.ASCII).strip("_")[:60]
+    bare = "".join(filter(str.isascii, unicodedata.normalize("NFKD", student)))  # no accents
+    plain = re.sub(r"[^\w-]+", "_", bare, flags=re.ASCII).strip("_")[:60]
     return f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:8]}.html"
 
 
