@@ -242,6 +242,25 @@ def test_enough_mates(normed, given, said):
 
 
 @pytest.fixture(scope="module")
+def evaluated(dataset):
+    run = bn.train(dataset, bn.Recipe(steps=100))
+    splits = {name: getattr(dataset, name) for name in ("train", "val", "test")}
+    stats = bn.calibrate(run, dataset.train)
+    world = imports("04") | {"run": run, "val": dataset.val, "splits": splits, "stats": stats}
+    losses = {
+        name: bn.evaluate(run, dataset.val, bn.calibrate(run, s)) for name, s in splits.items()
+    }
+    return exercise("04", 1, world)["check_val_losses"], losses
+
+
+def test_the_losses_on_val_are_told_apart(evaluated):
+    check, losses = evaluated
+    assert str(check(lambda: losses)).startswith("right")
+    close = losses | {"test": losses["test"] + 5e-4}  # as near as another split's statistics come
+    assert str(check(lambda: close)) == "not yet, look at test"
+
+
+@pytest.fixture(scope="module")
 def pieces(dataset):
     world = imports("04") | {"train": dataset.train}
     exec(next(s for _, s in code("04") if s.startswith("def measure(x):  #")), world)
