@@ -226,7 +226,8 @@ def _say_found(found, options):
     for one in found.handed_in:
         if options.dry_run or one.unclear:
             sign = "?" if one.unclear else " "
-            when = f"handed in {one.when:%Y-%m-%d %H:%M}" if one.when else "late" * one.late
+            late = "late" if one.late else None
+            when = f"handed in {one.when:%Y-%m-%d %H:%M}" if one.when else late
             about = [one.student, one.id, one.file, when, one.problem or one.error, one.note]
             print(f" {sign} {' | '.join(filter(None, about))}")
     if found.nobodys:

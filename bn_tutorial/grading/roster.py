@@ -44,7 +44,8 @@ class Roster:
         rows = set()
         for text in filter(None, (tables.plain(id), tables.plain(student))):
             found = [i for i, keys in enumerate(self._keys) if text in keys]
-            rows |= set(found) if len(found) == 1 else set()
+            if len(found) == 1:
+                rows.update(found)
         return rows.pop() if len(rows) == 1 else None
 
     def name(self, row):
